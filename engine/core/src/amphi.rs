@@ -1,0 +1,262 @@
+//! The state of one amphi. It changes only through [`Amphi::apply`](crate::Amphi::apply).
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::ChoiceManner;
+use crate::identity::{AmphiId, CallRank, PostNumber};
+use crate::setup::Setup;
+use crate::time::{Millis, Timestamp};
+
+/// Network grace: a turn closes this long after its announced deadline (A9).
+pub const GRACE: Millis = Millis::from_secs(2);
+
+/// How far an amphi has come (3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// List and posts may still change.
+    Draft,
+    /// Everything is frozen; the session is not open.
+    Published,
+    /// Turns follow one another.
+    Open,
+    /// The clock is stopped (A10).
+    Suspended {
+        /// Shown to everybody.
+        reason: String,
+        /// Since when (UTC, ms).
+        since: Timestamp,
+    },
+    /// Over.
+    Closed,
+    /// Over, without effect.
+    Annulled {
+        /// Shown to everybody.
+        reason: String,
+    },
+}
+
+/// Where one participant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum Standing {
+    /// Their turn has not come.
+    Waiting,
+    /// Their turn is open.
+    InTurn,
+    /// Their turn ended without a choice; they may still choose (A4).
+    Late {
+        /// When the turn ended (UTC, ms).
+        since: Timestamp,
+        /// They ended it themselves, or an administrator did, before its time ran out.
+        passed: bool,
+    },
+    /// They hold a seat, for good.
+    Placed {
+        /// Which post.
+        post: PostNumber,
+        /// Which of its seats, from 1.
+        seat: u16,
+        /// When (UTC, ms).
+        at: Timestamp,
+        /// When in their own time.
+        manner: ChoiceManner,
+    },
+    /// They hold a placement of this period in another amphi.
+    PlacedElsewhere,
+    /// They were taken out of the session.
+    Withdrawn,
+}
+
+impl Standing {
+    /// Whether a turn of theirs is still to come.
+    pub fn is_waiting(self) -> bool {
+        self == Self::Waiting
+    }
+}
+
+/// The turn in progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Turn {
+    /// Whose.
+    pub rank: CallRank,
+    /// When it opened (UTC, ms).
+    pub opened_at: Timestamp,
+    /// Announced end (UTC, ms); while the session is suspended, what it would have been.
+    pub deadline: Timestamp,
+    /// Time left, kept while the session is suspended (A10); `None` while the clock runs.
+    pub remaining_when_suspended: Option<Millis>,
+    /// How long its clock was stopped so far; left out of the pace.
+    pub stopped_for: Millis,
+}
+
+/// A late choice that waits for the open turn to end (3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldChoice {
+    /// Whose.
+    pub rank: CallRank,
+    /// Which post.
+    pub post: PostNumber,
+    /// Since when (UTC, ms).
+    pub since: Timestamp,
+}
+
+/// Time used against time allowed, over the turns that have ended (A7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pace {
+    /// Sum of the time the ended turns took.
+    pub used: Millis,
+    /// Sum of the time they could have taken.
+    pub allowed: Millis,
+}
+
+/// One amphi, as a pure state machine: `decide` says what a command leads to, `apply` makes it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Amphi {
+    pub(crate) id: AmphiId,
+    pub(crate) setup: Option<Arc<Setup>>,
+    pub(crate) planned_at: Arc<[Timestamp]>,
+    pub(crate) status: Status,
+    /// One per rank, in call order.
+    pub(crate) standings: Vec<Standing>,
+    /// Seats left, one per post. Derivable from the standings; kept because every choice asks.
+    pub(crate) seats_left: Vec<u16>,
+    /// In order of arrival.
+    pub(crate) held: Vec<HeldChoice>,
+    pub(crate) turn: Option<Turn>,
+    /// The next rank to be called.
+    pub(crate) next_rank: CallRank,
+    pub(crate) pace: Pace,
+    /// Instant of the last event; time never runs backwards here.
+    pub(crate) last_event_at: Timestamp,
+}
+
+impl Amphi {
+    /// An amphi nothing has happened to yet.
+    pub fn new(id: AmphiId) -> Self {
+        Self {
+            id,
+            setup: None,
+            planned_at: Arc::from([]),
+            status: Status::Draft,
+            standings: Vec::new(),
+            seats_left: Vec::new(),
+            held: Vec::new(),
+            turn: None,
+            next_rank: CallRank(1),
+            pace: Pace::default(),
+            last_event_at: Timestamp(i64::MIN),
+        }
+    }
+
+    /// Which amphi.
+    pub fn id(&self) -> AmphiId {
+        self.id
+    }
+
+    /// List, posts and hours; `None` until first drafted.
+    pub fn setup(&self) -> Option<&Arc<Setup>> {
+        self.setup.as_ref()
+    }
+
+    /// How far it has come.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The turn in progress.
+    pub fn turn(&self) -> Option<&Turn> {
+        self.turn.as_ref()
+    }
+
+    /// The next rank to be called; beyond the list once everybody has been.
+    pub fn next_rank(&self) -> CallRank {
+        self.next_rank
+    }
+
+    /// Planned passage times, one per rank; empty until published.
+    pub fn planned_at(&self) -> &[Timestamp] {
+        &self.planned_at
+    }
+
+    /// Where `rank` stands, if there is such a rank.
+    pub fn standing(&self, rank: CallRank) -> Option<Standing> {
+        self.standings.get(rank.index()).copied()
+    }
+
+    /// Where everybody stands, in call order.
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
+    }
+
+    /// Seats left, one per post.
+    pub fn seats_left(&self) -> &[u16] {
+        &self.seats_left
+    }
+
+    /// Late choices that wait for the open turn to end, in order of arrival.
+    pub fn held(&self) -> &[HeldChoice] {
+        &self.held
+    }
+
+    /// Instant of the last event.
+    pub fn last_event_at(&self) -> Timestamp {
+        self.last_event_at
+    }
+
+    /// How far the turn in progress began behind its plan (A6); zero between turns.
+    pub fn delay(&self) -> Millis {
+        self.turn.as_ref().map_or(Millis::ZERO, |turn| turn.opened_at - self.planned_at[turn.rank.index()])
+    }
+
+    /// When the turn of the next rank is due to open: not before its plan, not in a break (A6).
+    /// `None` while a turn is open or when nobody is left to call.
+    pub(crate) fn next_turn_due(&self) -> Option<Timestamp> {
+        if self.turn.is_some() {
+            return None;
+        }
+        let planned = *self.planned_at.get(self.next_rank.index())?;
+        let setup = self.setup.as_ref()?;
+        Some(setup.opening.first_open_from(planned.max(self.last_event_at)))
+    }
+
+    /// The next instant at which a [`Command::Tick`](crate::Command::Tick) would change something.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if self.status != Status::Open {
+            return None;
+        }
+        match &self.turn {
+            Some(turn) => Some(turn.deadline + GRACE),
+            None => self.next_turn_due(),
+        }
+    }
+
+    /// The rank that took the last seat of `post`, if none is left.
+    pub(crate) fn last_taker(&self, post: PostNumber) -> Option<CallRank> {
+        self.standings
+            .iter()
+            .enumerate()
+            .filter_map(|(index, standing)| match standing {
+                Standing::Placed { post: taken, at, .. } if *taken == post => Some((*at, index)),
+                _ => None,
+            })
+            .max()
+            .map(|(_, index)| CallRank::from_index(index))
+    }
+
+    /// The lowest seat of `post` that nobody holds, if one is left.
+    pub(crate) fn free_seat(&self, post: PostNumber) -> Option<u16> {
+        let seats = self.setup.as_ref()?.posts.get(post.index())?.seats;
+        if *self.seats_left.get(post.index())? == 0 {
+            return None;
+        }
+        (1..=seats).find(|seat| {
+            !self.standings.iter().any(|standing| {
+                matches!(standing, Standing::Placed { post: p, seat: s, .. } if *p == post && s == seat)
+            })
+        })
+    }
+}
