@@ -1,2 +1,15 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod fanout;
+pub mod journal;
+pub mod ledger;
+pub mod limits;
+pub mod persons;
+pub mod presence;
 pub mod protocol;
+pub mod registry;
+pub mod room;
+pub mod socket;
+
+pub use amphi_core as core;

@@ -234,17 +234,18 @@ impl Amphi {
         }
     }
 
-    /// The rank that took the last seat of `post`, if none is left.
+    /// The rank that took the last seat of `post`, if none is left. Seats are given from the lowest,
+    /// so at one instant (a turn's end and what was held for it) the highest was the last.
     pub(crate) fn last_taker(&self, post: PostNumber) -> Option<CallRank> {
         self.standings
             .iter()
             .enumerate()
             .filter_map(|(index, standing)| match standing {
-                Standing::Placed { post: taken, at, .. } if *taken == post => Some((*at, index)),
+                Standing::Placed { post: taken, seat, at, .. } if *taken == post => Some((*at, *seat, index)),
                 _ => None,
             })
             .max()
-            .map(|(_, index)| CallRank::from_index(index))
+            .map(|(_, _, index)| CallRank::from_index(index))
     }
 
     /// The lowest seat of `post` that nobody holds, if one is left.

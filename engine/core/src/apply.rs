@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::amphi::{Amphi, HeldChoice, Standing, Status, Turn};
 use crate::event::{Event, TurnOutcome};
-use crate::identity::CallRank;
+use crate::identity::{CallRank, PostNumber};
 use crate::time::{Millis, Timestamp};
 
 impl Amphi {
@@ -38,10 +38,7 @@ impl Amphi {
                 self.standings[rank.index()] =
                     Standing::Placed { post: *post, seat: *seat, at, manner: *manner };
             }
-            Event::ChoiceHeld { rank, post } => {
-                self.held.retain(|held| held.rank != *rank);
-                self.held.push(HeldChoice { rank: *rank, post: *post, since: at });
-            }
+            Event::ChoiceHeld { rank, post } => self.hold(at, *rank, *post),
             Event::HeldChoiceRefused { rank, .. } | Event::HeldChoiceReleased { rank } => {
                 self.held.retain(|held| held.rank != *rank);
             }
@@ -87,6 +84,16 @@ impl Amphi {
             let passed = outcome != TurnOutcome::Expired;
             self.standings[rank.index()] = Standing::Late { since: at, passed };
         }
+    }
+
+    /// Another post replaces the one that is held, and queues last; the same one again changes nothing,
+    /// so that a second click or device does not lose its place among late interns.
+    fn hold(&mut self, at: Timestamp, rank: CallRank, post: PostNumber) {
+        if self.held.iter().any(|held| held.rank == rank && held.post == post) {
+            return;
+        }
+        self.held.retain(|held| held.rank != rank);
+        self.held.push(HeldChoice { rank, post, since: at });
     }
 
     fn stop_clock(&mut self, at: Timestamp, reason: &str) {

@@ -74,6 +74,12 @@ impl Decision {
     }
 
     fn run(&mut self, command: &Command) -> Outcome {
+        // Time that has run out counts before what is asked, so that the outcome depends on when a
+        // command was received and not on whether a tick happened to be handled first (A6, A9). After
+        // an interruption the clock stood still instead.
+        if !matches!(command, Command::Recover { .. }) {
+            self.tick();
+        }
         match command {
             Command::Draft(setup) => self.draft(setup),
             Command::Publish => self.publish(),
@@ -95,10 +101,7 @@ impl Decision {
             }
             Command::Withdraw { rank, reason } => self.withdraw(*rank, reason),
             Command::NotePlacedElsewhere { rank } => self.note_placed_elsewhere(*rank),
-            Command::Tick => {
-                self.tick();
-                Ok(())
-            }
+            Command::Tick => Ok(()),
             Command::Recover { down_since } => {
                 self.recover(*down_since);
                 Ok(())
@@ -109,18 +112,14 @@ impl Decision {
     // --- before and after the session -------------------------------------------------------
 
     fn draft(&mut self, setup: &Setup) -> Outcome {
-        if self.amphi.status != Status::Draft {
-            return Err(Rejection::AlreadyPublished);
-        }
+        self.still_a_draft()?;
         setup.validate().map_err(|problem| Rejection::UnusableSetup { problem: problem.to_string() })?;
         self.emit(Event::Drafted { setup: Box::new(setup.clone()) });
         Ok(())
     }
 
     fn publish(&mut self) -> Outcome {
-        if self.amphi.status != Status::Draft {
-            return Err(Rejection::AlreadyPublished);
-        }
+        self.still_a_draft()?;
         let setup = self
             .amphi
             .setup
@@ -217,7 +216,19 @@ impl Decision {
                 self.close_turn(rank, TurnOutcome::Expired, None);
             }
             Some(_) => {}
-            None => self.call_next(),
+            None => {
+                self.note_missed_opening();
+                self.call_next();
+            }
+        }
+    }
+
+    /// A turn that was due, but is only noticed in the break that began since, opens after the break
+    /// (A6). It is noted as an interruption, which it was: from then on the turn is due after the break.
+    fn note_missed_opening(&mut self) {
+        let Some((due, setup)) = self.amphi.next_turn_due().zip(self.amphi.setup.as_ref()) else { return };
+        if due < self.now && setup.opening.first_open_from(self.now) > self.now {
+            self.emit(Event::ServiceInterrupted { down_since: due, deadline: None });
         }
     }
 
@@ -340,14 +351,27 @@ impl Decision {
         Ok(())
     }
 
-    /// Whoever leaves during their own turn ends it; nobody else notices.
+    /// Whoever leaves during their own turn ends it; between turns, whoever was to be called next is
+    /// skipped at once, so that the next deadline is that of somebody who still waits (A8).
     fn after_leaving(&mut self, rank: CallRank) {
-        if self.amphi.turn.as_ref().is_some_and(|turn| turn.rank == rank) {
-            self.close_turn(rank, TurnOutcome::NoLongerConcerned, None);
+        match &self.amphi.turn {
+            Some(turn) if turn.rank == rank => {
+                self.close_turn(rank, TurnOutcome::NoLongerConcerned, None);
+            }
+            None if self.amphi.status != Status::Published => self.call_next(),
+            _ => {}
         }
     }
 
     // --- guards -----------------------------------------------------------------------------
+
+    fn still_a_draft(&self) -> Outcome {
+        match self.amphi.status {
+            Status::Draft => Ok(()),
+            Status::Published | Status::Open | Status::Suspended { .. } => Err(Rejection::AlreadyPublished),
+            Status::Closed | Status::Annulled { .. } => Err(Rejection::Over),
+        }
+    }
 
     fn known_rank(&self, rank: CallRank) -> Result<Standing, Rejection> {
         self.amphi.standing(rank).ok_or(Rejection::UnknownRank { rank })

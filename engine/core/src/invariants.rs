@@ -1,6 +1,8 @@
-//! What must hold after every event, checked in production too.
+//! What must hold after every command, checked in production too.
 //!
-//! A violation is a fault of ours: the room stops rather than assign a seat or a person twice.
+//! Not after every event: between the events of one command a turn may be over and its held choices
+//! not yet settled. A violation is a fault of ours: the room stops rather than assign a seat or a
+//! person twice.
 
 use crate::amphi::{Amphi, Standing, Status};
 use crate::identity::{CallRank, PostNumber};

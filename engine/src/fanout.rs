@@ -1,0 +1,231 @@
+//! Fan-out: one frame, made once, to every viewer of an amphi; nobody is waited for.
+//!
+//! Each viewer has an outbox, bounded in bytes. Whoever does not keep up gets no queue but one word,
+//! "behind": what waited is dropped, and when the socket can be written to again it receives one
+//! current snapshot instead. What is personal (answers, receipts) is few and never dropped.
+//!
+//! The seam: a room hands frames to [`FanOut`], a connection takes batches from its [`Outbox`]; who
+//! writes the bytes to which socket, in which task or process, is behind these two.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amphi_core::CallRank;
+use axum::extract::ws::Utf8Bytes;
+use serde::Serialize;
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::limits::OUTBOX_BYTES_MAX;
+use crate::protocol::{CloseCode, Role};
+
+/// One message, serialised once and shared by all who receive it.
+pub type Frame = Utf8Bytes;
+
+/// Serialises `message`.
+pub fn frame(message: &impl Serialize) -> Frame {
+    serde_json::to_string(message).expect("messages are plain data").into()
+}
+
+/// What a connection has to do next.
+#[derive(Debug)]
+pub enum Batch {
+    /// Write these, in order.
+    Frames(Vec<Frame>),
+    /// Public frames were dropped: ask the room for what is true now.
+    Behind,
+    /// Close.
+    Close(CloseCode),
+}
+
+/// What waits for one connection.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    public: VecDeque<Frame>,
+    public_bytes: usize,
+    behind: bool,
+    personal: VecDeque<Frame>,
+    close: Option<CloseCode>,
+}
+
+impl Outbox {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a frame that everybody gets.
+    pub fn push_public(&self, frame: &Frame) {
+        let mut queue = self.queue();
+        if queue.behind {
+            return;
+        }
+        queue.public_bytes += frame.len();
+        // One frame always fits: a snapshot may be larger than the bound.
+        if queue.public_bytes > OUTBOX_BYTES_MAX && !queue.public.is_empty() {
+            queue.fall_behind();
+        } else {
+            queue.public.push_back(frame.clone());
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Adds a frame for this connection alone.
+    pub fn push_personal(&self, frame: Frame) {
+        self.queue().personal.push_back(frame);
+        self.wake.notify_one();
+    }
+
+    /// Drops what waits for one current snapshot.
+    pub fn fall_behind(&self) {
+        self.queue().fall_behind();
+        self.wake.notify_one();
+    }
+
+    /// Replaces whatever public frames wait.
+    pub fn catch_up(&self, frames: Vec<Frame>) {
+        let mut queue = self.queue();
+        queue.behind = false;
+        queue.public_bytes = frames.iter().map(|frame| frame.len()).sum();
+        queue.public = frames.into();
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Asks the connection to close.
+    pub fn close(&self, code: CloseCode) {
+        self.queue().close.get_or_insert(code);
+        self.wake.notify_one();
+    }
+
+    /// The next thing to do; waits until there is one. Dropping it half way loses nothing.
+    pub async fn next(&self) -> Batch {
+        loop {
+            if let Some(batch) = self.queue().take() {
+                return batch;
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+impl Queue {
+    fn fall_behind(&mut self) {
+        self.public.clear();
+        self.public_bytes = 0;
+        self.behind = true;
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        if let Some(code) = self.close {
+            return Some(Batch::Close(code));
+        }
+        if self.behind {
+            return Some(Batch::Behind);
+        }
+        if self.public.is_empty() && self.personal.is_empty() {
+            return None;
+        }
+        self.public_bytes = 0;
+        Some(Batch::Frames(self.public.drain(..).chain(self.personal.drain(..)).collect()))
+    }
+}
+
+/// One viewer of a room.
+#[derive(Debug)]
+pub struct Viewer {
+    /// What it may see.
+    pub role: Role,
+    /// Where its frames go.
+    pub outbox: Arc<Outbox>,
+}
+
+/// Names a viewer within its room.
+pub type ViewerKey = usize;
+
+/// The viewers of one amphi on this server.
+#[derive(Debug, Default)]
+pub struct FanOut {
+    viewers: Slab<Viewer>,
+}
+
+impl FanOut {
+    /// Adds a viewer.
+    pub fn join(&mut self, viewer: Viewer) -> ViewerKey {
+        self.viewers.insert(viewer)
+    }
+
+    /// Removes a viewer; it receives nothing more.
+    pub fn leave(&mut self, key: ViewerKey) -> Option<Viewer> {
+        self.viewers.try_remove(key)
+    }
+
+    /// The viewer of that name.
+    pub fn viewer(&self, key: ViewerKey) -> Option<&Viewer> {
+        self.viewers.get(key)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.viewers.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.viewers.is_empty()
+    }
+
+    /// Sends a change to everybody; whoever cannot keep up falls behind instead.
+    pub fn broadcast(&self, frame: &Frame) {
+        for (_, viewer) in &self.viewers {
+            viewer.outbox.push_public(frame);
+        }
+    }
+
+    /// Sends to everybody what must not be dropped.
+    pub fn announce(&self, frame: &Frame) {
+        for (_, viewer) in &self.viewers {
+            viewer.outbox.push_personal(frame.clone());
+        }
+    }
+
+    /// Sends to administrators only.
+    pub fn to_administrators(&self, frame: &Frame) {
+        for (_, viewer) in self.viewers.iter().filter(|(_, viewer)| viewer.role == Role::Administrator) {
+            viewer.outbox.push_personal(frame.clone());
+        }
+    }
+
+    /// Sends to every connection of one intern.
+    pub fn to_intern(&self, rank: CallRank, frame: &Frame) {
+        for viewer in self.of_intern(rank) {
+            viewer.outbox.push_personal(frame.clone());
+        }
+    }
+
+    /// The connections of one intern.
+    pub fn of_intern(&self, rank: CallRank) -> impl Iterator<Item = &Viewer> {
+        let role = Role::Intern { rank };
+        self.viewers.iter().map(|(_, viewer)| viewer).filter(move |viewer| viewer.role == role)
+    }
+
+    /// Makes everybody ask for a current snapshot.
+    pub fn all_fall_behind(&self) {
+        for (_, viewer) in &self.viewers {
+            viewer.outbox.fall_behind();
+        }
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&self, code: CloseCode) {
+        for (_, viewer) in &self.viewers {
+            viewer.outbox.close(code);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One suite for every journal: what a room relies on, said once.

@@ -1,0 +1,154 @@
+//! The journal: what has happened in each amphi, durably, in order, chained by SHA-256.
+//!
+//! Two implementations pass one conformance suite (`conformance.rs`): [`PostgresJournal`], which the
+//! server uses, and [`MemoryJournal`], for tests and simulations. Invariants: entries are never
+//! changed; a write that carries a stale epoch does nothing; no seat and no person is assigned twice,
+//! across amphis too. What the entries mean is the core's business, not the journal's.
+
+mod chain;
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod postgres;
+
+use amphi_core::{Actor, AmphiId, CommandId, Event, InternId, Period, Timestamp};
+use futures_util::future::BoxFuture;
+
+pub use chain::{Entry, EntryError, Hash, genesis_hash, header_line};
+pub use memory::MemoryJournal;
+pub use postgres::PostgresJournal;
+
+/// Right to write to an amphi, until somebody else acquires it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Carried by every write; a newer lease makes this one stale.
+    pub epoch: u64,
+    /// Last instant at which the previous owner was certainly in service, if there was one (A10).
+    pub previous_seen_at: Option<Timestamp>,
+}
+
+/// A seat taken by one of the entries of an [`Append`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAssignment {
+    /// Entry of the choice.
+    pub seq: u64,
+    /// Which post.
+    pub post: u16,
+    /// Which of its seats, from 1.
+    pub seat: u16,
+    /// For which semester.
+    pub period: Period,
+    /// Who.
+    pub intern: InternId,
+}
+
+/// What one command adds to the journal of one amphi; written whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Which amphi.
+    pub amphi: AmphiId,
+    /// Epoch of the writer's lease.
+    pub epoch: u64,
+    /// At least one, consecutive, following what is there.
+    pub entries: Vec<Entry>,
+    /// Seats that these entries take.
+    pub assignments: Vec<NewAssignment>,
+}
+
+/// Why an [`Append`] did not take place, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else owns the amphi now. Nothing was written.
+    #[error("another server owns this amphi")]
+    Fenced,
+    /// This person holds a placement of the period in another amphi. Nothing was written.
+    #[error("the intern already holds a placement of this period")]
+    PersonTaken(InternId),
+    /// The journal does not stand where the writer thought, or a seat is taken that the writer
+    /// thought free. Nothing was written; the writer's state is wrong.
+    #[error("the journal does not stand where the writer believed: {0}")]
+    Stale(String),
+    /// No answer, or a broken one. It may have been written: reload, and look.
+    #[error("the journal gave no answer: {0}")]
+    Unknown(String),
+}
+
+/// Why the journal could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// There is no such amphi.
+    #[error("there is no such amphi")]
+    NotFound,
+    /// Another live server owns it.
+    #[error("another server owns this amphi")]
+    OwnedByAnother,
+    /// An entry cannot be read, or breaks the chain.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
+    /// No answer, or a broken one.
+    #[error("the journal gave no answer: {0}")]
+    Unavailable(String),
+}
+
+/// Where amphis keep what has happened to them.
+pub trait Journal: Send + Sync + 'static {
+    /// Makes room for a new amphi; repeating it does nothing.
+    fn create<'a>(
+        &'a self,
+        amphi: AmphiId,
+        title: &'a str,
+        period: Period,
+    ) -> BoxFuture<'a, Result<(), JournalError>>;
+
+    /// Takes ownership; from then on, writes of whoever owned the amphi before fail.
+    ///
+    /// Refused while another server that owns it is alive.
+    fn acquire(&self, amphi: AmphiId) -> BoxFuture<'_, Result<Lease, JournalError>>;
+
+    /// Gives up ownership of everything this server owns, after a last heartbeat at `now`.
+    fn release_all(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>>;
+
+    /// Every entry of an amphi, in order, with its chain checked.
+    fn load(&self, amphi: AmphiId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+
+    /// Writes, durably: when it answers `Ok`, no crash loses it.
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>>;
+
+    /// Who of `interns` holds a live placement of `period` outside `amphi`.
+    fn placed_elsewhere<'a>(
+        &'a self,
+        amphi: AmphiId,
+        period: Period,
+        interns: &'a [InternId],
+    ) -> BoxFuture<'a, Result<Vec<InternId>, JournalError>>;
+
+    /// The amphis that are neither closed nor annulled.
+    fn unfinished(&self) -> BoxFuture<'_, Result<Vec<AmphiId>, JournalError>>;
+
+    /// Notes that this server is in service at `now` (A10).
+    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>>;
+}
+
+/// Chains `events` after `previous` and numbers them after `last_seq`.
+///
+/// The command's id stands at the first entry only: that is the one its receipt names.
+pub fn chained(
+    previous: Hash,
+    last_seq: u64,
+    epoch: u64,
+    command_id: Option<CommandId>,
+    at: Timestamp,
+    actor: Actor,
+    events: &[Event],
+) -> Vec<Entry> {
+    let mut previous = previous;
+    let mut entries = Vec::with_capacity(events.len());
+    for (index, event) in events.iter().enumerate() {
+        let id = if index == 0 { command_id } else { None };
+        let seq = last_seq + 1 + index as u64;
+        let entry = Entry::new(previous, seq, epoch, id, at, &actor, event);
+        previous = entry.hash;
+        entries.push(entry);
+    }
+    entries
+}

@@ -1,0 +1,49 @@
+//! Every bound of the engine, each with its reason, in one place.
+
+use std::time::Duration;
+
+/// Largest message from a client, in bytes: the largest command is a reason of 500 characters.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Read buffer of an idle socket. The WebSocket library's default of 128 KiB is zero-filled at each
+/// read attempt: 134 KiB and four times the CPU per connection (measured, see `performance`).
+pub const SOCKET_READ_BUFFER_BYTES: usize = 2 * 1024;
+/// Write buffer after which the library flushes by itself; small, because frames are shared.
+pub const SOCKET_WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// How long a new connection may stay without saying `hello`.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// How often a connection is pinged…
+pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// …and how long it may take to answer: together, a half-open connection is noticed within 30 s (S2).
+pub const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// How long one write may take before the viewer is closed as too slow (S1).
+pub const BLOCKED_AT_MOST: Duration = Duration::from_secs(5);
+/// Public frames waiting for one viewer, in bytes; beyond, they are dropped for one current snapshot.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Commands one socket may send in [`COMMAND_WINDOW`]; a person in a hurry sends three.
+pub const COMMANDS_PER_WINDOW: u32 = 30;
+/// See [`COMMANDS_PER_WINDOW`].
+pub const COMMAND_WINDOW: Duration = Duration::from_secs(10);
+/// Open connections of one intern: 2.5 are usual (phone, laptop, a second tab).
+pub const SOCKETS_PER_INTERN_MAX: usize = 8;
+/// Commands waiting for one amphi; beyond, the client is told `busy`. More than a whole list at once.
+pub const MAILBOX_COMMANDS_MAX: usize = 1_024;
+/// What a `busy` client is told to wait, at least.
+pub const BUSY_RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Changes kept for clients that come back; some minutes of a busy amphi.
+pub const RESUME_CHANGES_MAX: usize = 1_024;
+/// Refusals remembered per amphi, so that a command sent again gets its first answer.
+pub const REFUSALS_REMEMBERED_MAX: usize = 4_096;
+/// Submissions written in one statement: beyond, the statement's latency grows faster than its yield.
+pub const GROUP_COMMIT_MAX: usize = 256;
+/// A write that takes longer is an interruption: screens say so, and the turn's clock stands still.
+pub const JOURNAL_SLOW_AFTER: Duration = Duration::from_secs(3);
+/// A write without an answer after this long has an unknown outcome: the room reloads.
+pub const JOURNAL_GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+/// How often a server says that it is alive; also the most that a crash can stretch a turn (A10).
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// Pause before asking the journal again after a failure: it doubles from the first to the last.
+pub const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Presence is told to administrators at most this often, however many come at once.
+pub const PRESENCE_EVERY: Duration = Duration::from_millis(250);
+/// Descriptors kept for the database, files and pages when sockets are counted against the limit.
+pub const DESCRIPTORS_RESERVED: u64 = 200;

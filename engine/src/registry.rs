@@ -1,0 +1,127 @@
+//! The amphis in service on this server.
+//!
+//! A sharded map from amphi to room. No guard of the map leaves this module or lives across an await:
+//! guards are `Send`, and would deadlock there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amphi_core::{AmphiId, Period, Timestamp};
+use dashmap::DashMap;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError};
+use crate::limits::HEARTBEAT_EVERY;
+use crate::persons::Persons;
+use crate::room::{Room, Surroundings};
+
+/// Attempts to take over an amphi whose last owner has not quite gone yet…
+const TAKEOVER_ATTEMPTS: u32 = 20;
+/// …and the pause between them.
+const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
+
+/// All rooms of this server, and what they share.
+pub struct Registry {
+    rooms: DashMap<AmphiId, Arc<Mutex<Option<Arc<Room>>>>>,
+    surroundings: Surroundings,
+}
+
+impl Registry {
+    /// A registry without rooms; they open when they are first asked for.
+    pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let persons = Arc::new(Persons::default());
+        Arc::new(Self { rooms: DashMap::new(), surroundings: Surroundings { journal, clock, persons } })
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+
+    /// The room of an amphi, taken into service if it is not yet.
+    ///
+    /// # Errors
+    /// [`JournalError`]: unknown amphi, owned by another live server, damaged journal, no answer.
+    pub async fn room(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
+        let slot = Arc::clone(&self.rooms.entry(amphi).or_default());
+        let mut room = slot.lock().await;
+        if let Some(room) = room.as_ref().filter(|room| room.is_in_service()) {
+            return Ok(Arc::clone(room));
+        }
+        match self.open(amphi).await {
+            Ok(opened) => {
+                *room = Some(Arc::clone(&opened));
+                Ok(opened)
+            }
+            Err(error) => {
+                // Ids that do not exist must not fill the map.
+                self.rooms.remove_if(&amphi, |_, kept| Arc::ptr_eq(kept, &slot));
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
+        let mut attempt = 1;
+        loop {
+            match Room::open(amphi, self.surroundings.clone()).await {
+                Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(TAKEOVER_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes a new amphi, as an empty draft.
+    ///
+    /// # Errors
+    /// [`JournalError`]
+    pub async fn create(
+        &self,
+        amphi: AmphiId,
+        title: &str,
+        period: Period,
+    ) -> Result<Arc<Room>, JournalError> {
+        self.surroundings.journal.create(amphi, title, period).await?;
+        self.room(amphi).await
+    }
+
+    /// Takes every unfinished amphi into service; says how many came, and how many could not.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the journal cannot even say which there are.
+    pub async fn open_unfinished(&self) -> Result<(usize, usize), JournalError> {
+        let (mut opened, mut failed) = (0, 0);
+        for amphi in self.surroundings.journal.unfinished().await? {
+            match self.room(amphi).await {
+                Ok(_) => opened += 1,
+                Err(error) => {
+                    tracing::error!(%amphi, %error, "the amphi could not be taken into service");
+                    failed += 1;
+                }
+            }
+        }
+        Ok((opened, failed))
+    }
+
+    /// Says once a second that this server is alive; runs until it is dropped.
+    pub async fn keep_alive(&self) {
+        loop {
+            if let Err(error) = self.surroundings.journal.heartbeat(self.now()).await {
+                tracing::warn!(%error, "no heartbeat could be written");
+            }
+            tokio::time::sleep(HEARTBEAT_EVERY).await;
+        }
+    }
+
+    /// Gives up every amphi, for a clean stop: a successor takes over at once.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the last heartbeat could not be written; the lock goes all the same.
+    pub async fn release(&self) -> Result<(), JournalError> {
+        self.surroundings.journal.release_all(self.now()).await
+    }
+}

@@ -1,0 +1,101 @@
+//! What a room keeps under its lock besides the books: frames made once, and those sent lately.
+
+use std::collections::VecDeque;
+
+use super::{Live, RecentChange};
+use crate::fanout::{FanOut, Frame, frame};
+use crate::ledger::{Committed, Ledger};
+use crate::limits::RESUME_CHANGES_MAX;
+use crate::presence::Presence;
+use crate::protocol::{self, Position, ServerMessage};
+
+impl Live {
+    pub(super) fn new(ledger: Ledger, recent: VecDeque<RecentChange>) -> Self {
+        Self {
+            ledger,
+            fan_out: FanOut::default(),
+            presence: Presence::default(),
+            recent,
+            snapshot: None,
+            journal_available: true,
+        }
+    }
+
+    /// The changes since `position`, if they are all still here.
+    pub(super) fn since(&self, position: Position) -> Option<Vec<Frame>> {
+        let now = self.ledger.position();
+        if position.epoch > now.epoch || position.seq > now.seq {
+            return None;
+        }
+        if position.seq == now.seq {
+            return Some(Vec::new());
+        }
+        let start = self.recent.binary_search_by_key(&position.seq, |change| change.from_seq).ok()?;
+        Some(self.recent.range(start..).map(|change| change.frame.clone()).collect())
+    }
+
+    /// The current snapshot; `None` before the amphi has been drafted.
+    pub(super) fn snapshot_frame(&mut self) -> Option<Frame> {
+        let position = self.ledger.position();
+        if let Some((seq, ready)) = &self.snapshot
+            && *seq == position.seq
+        {
+            return Some(ready.clone());
+        }
+        let snapshot = Box::new(self.ledger.amphi().snapshot()?);
+        let made = frame(&ServerMessage::Snapshot { epoch: position.epoch, seq: position.seq, snapshot });
+        self.snapshot = Some((position.seq, made.clone()));
+        Some(made)
+    }
+
+    pub(super) fn presence_frame(&self, interns: Vec<protocol::Presence>) -> Frame {
+        let connections = u32::try_from(self.fan_out.len()).unwrap_or(u32::MAX);
+        frame(&ServerMessage::Presence { interns, connections })
+    }
+
+    /// Tells everybody what has been committed.
+    pub(super) fn tell(&mut self, committed: Committed, needs_snapshot: bool) {
+        let Position { epoch, seq } = self.ledger.position();
+        if needs_snapshot {
+            self.recent.clear();
+            self.fan_out.all_fall_behind();
+        } else {
+            let from_seq = committed.from_seq;
+            let change = change_frame(epoch, from_seq, seq, committed.change);
+            self.fan_out.broadcast(&change);
+            remember(&mut self.recent, RecentChange { from_seq, frame: change });
+        }
+        for rank in committed.receipts {
+            if let Some(me) = self.ledger.me(rank) {
+                self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
+            }
+        }
+    }
+
+    /// Tells everybody whether choices can be taken, when that changes.
+    pub(super) fn set_journal_available(&mut self, available: bool) {
+        if self.journal_available != available {
+            self.journal_available = available;
+            self.fan_out.announce(&frame(&ServerMessage::Service { available }));
+        }
+    }
+
+    /// Replaces the books after a reload: everybody asks anew what is true.
+    pub(super) fn replace(&mut self, ledger: Ledger, recent: VecDeque<RecentChange>) {
+        self.ledger = ledger;
+        self.recent = recent;
+        self.snapshot = None;
+        self.fan_out.all_fall_behind();
+    }
+}
+
+pub(super) fn change_frame(epoch: u64, from_seq: u64, seq: u64, change: amphi_core::Change) -> Frame {
+    frame(&ServerMessage::Change { epoch, from_seq, seq, change })
+}
+
+pub(super) fn remember(recent: &mut VecDeque<RecentChange>, change: RecentChange) {
+    if recent.len() == RESUME_CHANGES_MAX {
+        recent.pop_front();
+    }
+    recent.push_back(change);
+}

@@ -1,0 +1,275 @@
+//! A room: one amphi in service on this server.
+//!
+//! One task owns the amphi (`owner.rs`): it alone decides, writes and applies, in the order in which
+//! commands arrived. Everybody else reads under a short lock that is never held across an await, and
+//! joins the fan-out under the same lock, so that a snapshot and the changes after it never leave a
+//! gap between them.
+
+mod live;
+mod owner;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::fanout::{FanOut, Frame, Outbox, Viewer, ViewerKey, frame};
+use crate::journal::{Journal, JournalError};
+use crate::ledger::Ledger;
+use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY, SOCKETS_PER_INTERN_MAX};
+use crate::persons::Persons;
+use crate::presence::Presence;
+use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage};
+
+/// What a room needs of the server it runs on.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where what happens is written.
+    pub journal: Arc<dyn Journal>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Which other rooms concern the same people.
+    pub persons: Arc<Persons>,
+}
+
+/// One amphi in service.
+pub struct Room {
+    id: AmphiId,
+    surroundings: Surroundings,
+    live: Mutex<Live>,
+    mailbox: mpsc::Sender<Envelope>,
+    in_service: AtomicBool,
+}
+
+/// What the lock protects.
+struct Live {
+    ledger: Ledger,
+    fan_out: FanOut,
+    presence: Presence,
+    /// The latest changes, for clients that come back.
+    recent: VecDeque<RecentChange>,
+    /// The current snapshot, made once for all who ask for it between two changes.
+    snapshot: Option<(u64, Frame)>,
+    journal_available: bool,
+}
+
+struct RecentChange {
+    from_seq: u64,
+    frame: Frame,
+}
+
+/// A command on its way to the owner.
+struct Envelope {
+    actor: Actor,
+    command: Command,
+    command_id: Option<CommandId>,
+    received_at: Timestamp,
+    reply: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+/// Too much is waiting, or the room is going out of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the amphi cannot take this command now")]
+pub struct Busy;
+
+/// A viewer that has joined.
+pub struct Joined {
+    /// Its name, for leaving.
+    pub key: ViewerKey,
+    /// What it is to be sent.
+    pub outbox: Arc<Outbox>,
+    /// The first message; everything else follows through the outbox.
+    pub welcome: Frame,
+}
+
+impl Room {
+    /// Takes an amphi into service: ownership, journal, what happened meanwhile, and its owner task.
+    ///
+    /// # Errors
+    /// [`JournalError`]: unknown, owned by another live server, damaged, or no answer.
+    pub async fn open(id: AmphiId, surroundings: Surroundings) -> Result<Arc<Self>, JournalError> {
+        let loaded = owner::load(id, &surroundings).await?;
+        let (mailbox, commands) = mpsc::channel(MAILBOX_COMMANDS_MAX);
+        let room = Arc::new(Self {
+            id,
+            surroundings,
+            live: Mutex::new(Live::new(loaded.ledger, loaded.recent)),
+            mailbox,
+            in_service: AtomicBool::new(true),
+        });
+        tokio::spawn(owner::own(Arc::clone(&room), commands, loaded.down_since));
+        Ok(room)
+    }
+
+    /// Which amphi.
+    pub fn id(&self) -> AmphiId {
+        self.id
+    }
+
+    /// Whether this server still owns the amphi.
+    pub fn is_in_service(&self) -> bool {
+        self.in_service.load(Ordering::Acquire)
+    }
+
+    /// What time it is here.
+    pub fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+
+    /// How fast the clock runs.
+    pub fn speed(&self) -> f64 {
+        self.surroundings.clock.speed()
+    }
+
+    /// Looks at the books; `look` must be short, everybody waits for it.
+    pub fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.live().ledger)
+    }
+
+    /// Who is connected, as administrators are told.
+    pub fn presence(&self) -> Vec<crate::protocol::Presence> {
+        self.live().presence.all()
+    }
+
+    /// Submits a command; `reply` is called once, when its outcome is durable.
+    ///
+    /// # Errors
+    /// [`Busy`]: it was not even looked at. `reply` is dropped, now or later, when the room goes out of
+    /// service before there is an outcome: then the command may or may not have been written, and is
+    /// to be sent again with the same id.
+    pub fn submit(
+        &self,
+        actor: Actor,
+        command: Command,
+        command_id: Option<CommandId>,
+        reply: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Result<(), Busy> {
+        let received_at = self.now();
+        let envelope = Envelope { actor, command, command_id, received_at, reply: Box::new(reply) };
+        self.mailbox.try_send(envelope).map_err(|_| Busy)
+    }
+
+    /// Submits a command and waits for its outcome. Dropping the wait does not drop the command.
+    ///
+    /// # Errors
+    /// [`Busy`]: not looked at, or no outcome is known: to be sent again with the same id.
+    pub async fn ask(&self, actor: Actor, command: Command, id: CommandId) -> Result<Outcome, Busy> {
+        let (reply, outcome) = oneshot::channel();
+        self.submit(actor, command, Some(id), move |outcome| {
+            // Nobody waits any more: the outcome is in the journal all the same.
+            let _ = reply.send(outcome);
+        })?;
+        outcome.await.map_err(|_| Busy)
+    }
+
+    /// Adds a viewer, who gets the changes it missed or a snapshot, and everything from then on.
+    ///
+    /// # Errors
+    /// The code to close the connection with.
+    pub fn join(self: &Arc<Self>, role: Role, resume: Option<Position>) -> Result<Joined, CloseCode> {
+        let now = self.now();
+        let mut live = self.live();
+        if !self.is_in_service() {
+            return Err(CloseCode::GoingAway);
+        }
+        let outbox = Arc::new(Outbox::default());
+        if let Role::Intern { rank } = role {
+            if live.fan_out.of_intern(rank).count() >= SOCKETS_PER_INTERN_MAX {
+                return Err(CloseCode::Full);
+            }
+            let me = live.ledger.me(rank).ok_or(CloseCode::NotAllowed)?;
+            outbox.push_personal(frame(&ServerMessage::Me(Box::new(me))));
+            if live.presence.came(rank, now) {
+                self.tell_presence_soon();
+            }
+        }
+        let missed = resume.and_then(|position| live.since(position));
+        let resumed = missed.is_some();
+        outbox.catch_up(missed.unwrap_or_else(|| live.snapshot_frame().into_iter().collect()));
+        let key = live.fan_out.join(Viewer { role, outbox: Arc::clone(&outbox) });
+        if role == Role::Administrator {
+            let interns = live.presence.all();
+            outbox.push_personal(live.presence_frame(interns));
+        }
+        if !live.journal_available {
+            outbox.push_personal(frame(&ServerMessage::Service { available: false }));
+        }
+        let welcome = frame(&ServerMessage::Welcome {
+            protocol: PROTOCOL_VERSION,
+            server_time: now,
+            speed: self.speed(),
+            position: live.ledger.position(),
+            resumed,
+            role,
+        });
+        Ok(Joined { key, outbox, welcome })
+    }
+
+    /// Removes a viewer.
+    pub fn leave(self: &Arc<Self>, key: ViewerKey) {
+        let now = self.now();
+        let mut live = self.live();
+        let Some(viewer) = live.fan_out.leave(key) else { return };
+        if let Role::Intern { rank } = viewer.role
+            && live.presence.went(rank, now)
+        {
+            self.tell_presence_soon();
+        }
+    }
+
+    /// Gives a viewer that fell behind, or found a gap, the current snapshot.
+    pub fn catch_up(&self, key: ViewerKey) {
+        let mut live = self.live();
+        let snapshot = live.snapshot_frame();
+        let Some(viewer) = live.fan_out.viewer(key) else { return };
+        viewer.outbox.catch_up(snapshot.into_iter().collect());
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        // A panic under the lock is a bug of ours; what the journal holds is right in any case.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Many may come at once; administrators are told in one message.
+    fn tell_presence_soon(self: &Arc<Self>) {
+        let room = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(PRESENCE_EVERY).await;
+            let mut live = room.live();
+            let changed = live.presence.take_changed();
+            let message = live.presence_frame(changed);
+            live.fan_out.to_administrators(&message);
+        });
+    }
+}
+
+/// The command that `role` means by what it sent.
+pub fn addressed(role: Role, live: LiveCommand) -> (Actor, Command) {
+    let (actor, rank) = match role {
+        Role::Intern { rank } => (Actor::Intern { rank }, rank),
+        // The identity of administrators comes with their accounts; until then, one per link.
+        Role::Administrator => (Actor::Administrator { id: ADMINISTRATOR_BY_LINK }, CallRank(0)),
+        // May do nothing: the core refuses an intern of no rank, whatever is asked.
+        Role::Spectator => (Actor::Intern { rank: CallRank(0) }, CallRank(u16::MAX)),
+    };
+    let command = match live {
+        LiveCommand::Choose { post } => Command::Choose { rank, post },
+        LiveCommand::ReleaseHeld => Command::ReleaseHeld { rank },
+        LiveCommand::Pass => Command::Pass { rank },
+        LiveCommand::Open => Command::Open,
+        LiveCommand::Suspend { reason } => Command::Suspend { reason },
+        LiveCommand::Resume => Command::Resume,
+        LiveCommand::Close => Command::Close,
+        LiveCommand::Annul { reason } => Command::Annul { reason },
+        LiveCommand::EndTurn { rank, reason } => Command::EndTurn { rank, reason },
+        LiveCommand::Withdraw { rank, reason } => Command::Withdraw { rank, reason },
+    };
+    (actor, command)
+}
+
+/// Who acts through an administrator's personal link, until administrators have accounts.
+pub const ADMINISTRATOR_BY_LINK: amphi_core::AdministratorId =
+    amphi_core::AdministratorId(uuid::Uuid::from_u128(0x6164_6d69_6e69_7374_7261_7465_7572_0001));

@@ -1,0 +1,315 @@
+//! The one task that owns an amphi: the life of a command, and what happens when it is cut short.
+//!
+//! admit → seen before? answer the first outcome → decide → write, durably → apply → answer → tell.
+//! Nothing is applied before it is written, so a refused or failed write leaves nothing to undo. When
+//! it is not known whether a write took place, the room reloads from the journal and looks.
+//!
+//! A crash, a deploy and a journal that cannot be written are all suspensions (A10): afterwards, a
+//! turn gets at least the time that was announced to it.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use amphi_core::{
+    Actor, AmphiId, CallRank, Command, CommandId, Event, InternId, Rejection, Status, Timestamp,
+};
+use tokio::sync::mpsc;
+
+use super::live::{change_frame, remember};
+use super::{Envelope, RecentChange, Room, Surroundings};
+use crate::journal::{Append, AppendError, JournalError};
+use crate::ledger::{Ledger, Prepared};
+use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
+use crate::protocol::{CloseCode, Outcome};
+
+/// An amphi as the journal has it.
+pub(super) struct Loaded {
+    pub(super) ledger: Ledger,
+    pub(super) recent: VecDeque<RecentChange>,
+    /// Last instant at which a previous owner was certainly in service.
+    pub(super) down_since: Option<Timestamp>,
+}
+
+/// Takes ownership and reads the whole journal.
+pub(super) async fn load(id: AmphiId, surroundings: &Surroundings) -> Result<Loaded, JournalError> {
+    let lease = surroundings.journal.acquire(id).await?;
+    let entries = surroundings.journal.load(id).await?;
+    let mut recent = VecDeque::new();
+    let resumable_from = entries.len().saturating_sub(RESUME_CHANGES_MAX);
+    let ledger = Ledger::replay(id, lease.epoch, &entries, |entry, event, amphi| {
+        if matches!(event, Event::Drafted { .. } | Event::Published { .. }) {
+            recent.clear();
+        } else if entry.seq > resumable_from as u64 {
+            let from_seq = entry.seq - 1;
+            let change = amphi.change(std::slice::from_ref(event));
+            let frame = change_frame(lease.epoch, from_seq, entry.seq, change);
+            remember(&mut recent, RecentChange { from_seq, frame });
+        }
+    })
+    .map_err(|error| JournalError::Damaged(error.to_string()))?;
+    ledger.amphi().check().map_err(JournalError::Damaged)?;
+    let last_event_at = entries.last().map(|entry| entry.at);
+    Ok(Loaded { ledger, recent, down_since: lease.previous_seen_at.max(last_event_at) })
+}
+
+/// Owns the amphi until the server stops or somebody else takes it over.
+pub(super) async fn own(
+    room: Arc<Room>,
+    mut mailbox: mpsc::Receiver<Envelope>,
+    down_since: Option<Timestamp>,
+) {
+    let owner = Owner { room };
+    if owner.serve(&mut mailbox, down_since).await.is_break() {
+        tracing::warn!(amphi = %owner.room.id, "the amphi goes out of service here");
+    }
+    owner.room.in_service.store(false, Ordering::Release);
+    owner.room.live().fan_out.close_all(CloseCode::GoingAway);
+}
+
+struct Owner {
+    room: Arc<Room>,
+}
+
+/// `Break`: this server no longer owns the amphi.
+type Flow<T = ()> = ControlFlow<(), T>;
+
+/// What became of one attempt to carry out a command.
+enum Attempt {
+    Settled(Outcome),
+    /// The room was reloaded from the journal: look again.
+    Again,
+}
+
+impl Owner {
+    async fn serve(&self, mailbox: &mut mpsc::Receiver<Envelope>, down_since: Option<Timestamp>) -> Flow {
+        if let Some(down_since) = down_since {
+            self.engine_command(Command::Recover { down_since }).await?;
+        }
+        self.note_who_is_placed_elsewhere().await?;
+        loop {
+            let deadline = self.room.read(|ledger| ledger.amphi().next_deadline());
+            let time_out = async {
+                match deadline {
+                    Some(deadline) => self.room.surroundings.clock.sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // What arrived before the deadline is looked at before it (A9).
+                biased;
+                envelope = mailbox.recv() => match envelope {
+                    Some(envelope) => self.handle(envelope).await?,
+                    None => return Flow::Break(()),
+                },
+                () = time_out => self.let_time_pass(self.room.now()).await?,
+            }
+        }
+    }
+
+    /// Carries out one command, whatever it takes.
+    async fn handle(&self, envelope: Envelope) -> Flow {
+        let Envelope { actor, command, command_id, received_at, reply } = envelope;
+        loop {
+            let recalled = command_id.and_then(|id| self.room.read(|ledger| ledger.recall(id, actor)));
+            if let Some(outcome) = recalled {
+                reply(outcome);
+                return Flow::Continue(());
+            }
+            self.let_time_pass(received_at).await?;
+            if command == Command::Open {
+                self.note_who_is_placed_elsewhere().await?;
+            }
+            match self.attempt(actor, &command, command_id, received_at).await? {
+                Attempt::Settled(outcome) => {
+                    reply(outcome);
+                    return Flow::Continue(());
+                }
+                Attempt::Again => {}
+            }
+        }
+    }
+
+    /// Ends and opens the turns that were due by `now`.
+    async fn let_time_pass(&self, now: Timestamp) -> Flow {
+        while self.room.read(|ledger| ledger.amphi().next_deadline()).is_some_and(|due| due <= now) {
+            self.attempt(Actor::Engine, &Command::Tick, None, now).await?;
+        }
+        Flow::Continue(())
+    }
+
+    async fn engine_command(&self, command: Command) -> Flow {
+        while let Attempt::Again = self.attempt(Actor::Engine, &command, None, self.room.now()).await? {}
+        Flow::Continue(())
+    }
+
+    /// Decide, write, apply; or refuse; or reload.
+    async fn attempt(
+        &self,
+        actor: Actor,
+        command: &Command,
+        command_id: Option<CommandId>,
+        now: Timestamp,
+    ) -> Flow<Attempt> {
+        let prepared = self.room.read(|ledger| ledger.prepare(actor, command, command_id, now));
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(rejection) => return self.refuse(actor, command_id, rejection),
+        };
+        if prepared.is_empty() {
+            let seq = self.room.read(|ledger| ledger.position().seq);
+            return Flow::Continue(Attempt::Settled(Outcome::Done { seq, receipt: None }));
+        }
+        let started = self.room.now();
+        let (written, was_slow) = self.write(prepared.append.clone()).await;
+        match written {
+            Ok(()) => {
+                let outcome = self.committed(&prepared)?;
+                if was_slow {
+                    Box::pin(self.engine_command(Command::Recover { down_since: started })).await?;
+                    self.room.live().set_journal_available(true);
+                }
+                Flow::Continue(Attempt::Settled(outcome))
+            }
+            Err(AppendError::PersonTaken(intern)) => self.taken_elsewhere(actor, command_id, intern).await,
+            Err(AppendError::Fenced) => Flow::Break(()),
+            Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
+                tracing::warn!(amphi = %self.room.id, %error, "reloading from the journal");
+                self.reload(started).await?;
+                Flow::Continue(Attempt::Again)
+            }
+        }
+    }
+
+    /// Writes, and tells everybody when it takes long. The answer is waited for in any case.
+    async fn write(&self, append: Append) -> (Result<(), AppendError>, bool) {
+        let mut writing = self.room.surroundings.journal.append(append);
+        tokio::select! {
+            biased;
+            written = &mut writing => (written, false),
+            () = tokio::time::sleep(JOURNAL_SLOW_AFTER) => {
+                self.room.live().set_journal_available(false);
+                (writing.await, true)
+            }
+        }
+    }
+
+    /// What is written becomes true, and everybody is told.
+    fn committed(&self, prepared: &Prepared) -> Flow<Outcome> {
+        let outcome = {
+            let mut live = self.room.live();
+            match live.ledger.commit(prepared) {
+                Ok(committed) => {
+                    let outcome = committed.outcome.clone();
+                    live.tell(committed, prepared.needs_snapshot());
+                    outcome
+                }
+                Err(violation) => {
+                    tracing::error!(amphi = %self.room.id, violation, "an invariant is violated; the amphi stops");
+                    return Flow::Break(());
+                }
+            }
+        };
+        if prepared.needs_snapshot() {
+            self.register_persons();
+        }
+        for taken in &prepared.append.assignments {
+            let others = self.room.surroundings.persons.others(taken.period, taken.intern, self.room.id);
+            for (room, rank) in others {
+                // When its mailbox is full, the database refuses later what this would spare it.
+                let _ = room.submit(Actor::Engine, Command::NotePlacedElsewhere { rank }, None, |_| {});
+            }
+        }
+        Flow::Continue(outcome)
+    }
+
+    fn refuse(&self, actor: Actor, id: Option<CommandId>, rejection: Rejection) -> Flow<Attempt> {
+        if let Some(id) = id {
+            self.room.live().ledger.remember_refusal(id, actor, rejection.clone());
+        }
+        Flow::Continue(Attempt::Settled(Outcome::Refused { rejection }))
+    }
+
+    /// The database knows of a placement in another amphi: note it, then see what is left to do.
+    async fn taken_elsewhere(
+        &self,
+        actor: Actor,
+        command_id: Option<CommandId>,
+        intern: InternId,
+    ) -> Flow<Attempt> {
+        let Some(rank) = self.rank_of(intern) else { return Flow::Break(()) };
+        Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank })).await?;
+        if actor == (Actor::Intern { rank }) {
+            return self.refuse(actor, command_id, Rejection::PlacedElsewhere);
+        }
+        Flow::Continue(Attempt::Again)
+    }
+
+    fn rank_of(&self, intern: InternId) -> Option<CallRank> {
+        self.room.read(|ledger| {
+            let setup = ledger.amphi().setup()?;
+            let index = setup.participants.iter().position(|p| p.intern == intern)?;
+            Some(CallRank::from_index(index))
+        })
+    }
+
+    fn register_persons(&self) {
+        let listed = self.room.read(|ledger| {
+            let setup = ledger.amphi().setup()?;
+            Some((setup.period, setup.participants.iter().map(|p| p.intern).collect::<Vec<_>>()))
+        });
+        if let Some((period, interns)) = listed {
+            self.room.surroundings.persons.register(period, &interns, self.room.id, &self.room);
+        }
+    }
+
+    /// Asks the journal who of the list is already placed for the period; nobody is found out later
+    /// than at their turn, because the database refuses a second placement in any case.
+    async fn note_who_is_placed_elsewhere(&self) -> Flow {
+        self.register_persons();
+        let listed = self.room.read(|ledger| {
+            let setup = ledger.amphi().setup()?;
+            let running =
+                !matches!(ledger.amphi().status(), Status::Draft | Status::Closed | Status::Annulled { .. });
+            running.then(|| (setup.period, setup.participants.iter().map(|p| p.intern).collect::<Vec<_>>()))
+        });
+        let Some((period, interns)) = listed else { return Flow::Continue(()) };
+        match self.room.surroundings.journal.placed_elsewhere(self.room.id, period, &interns).await {
+            Ok(placed) => {
+                for rank in placed.into_iter().filter_map(|intern| self.rank_of(intern)) {
+                    self.engine_command(Command::NotePlacedElsewhere { rank }).await?;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(amphi = %self.room.id, %error, "who is placed elsewhere could not be asked");
+            }
+        }
+        Flow::Continue(())
+    }
+
+    /// Looks at what the journal really holds; asks until it answers.
+    async fn reload(&self, down_since: Timestamp) -> Flow {
+        self.room.live().set_journal_available(false);
+        let (mut pause, longest) = RETRY_PAUSES;
+        loop {
+            match load(self.room.id, &self.room.surroundings).await {
+                Ok(loaded) => {
+                    self.room.live().replace(loaded.ledger, loaded.recent);
+                    break;
+                }
+                Err(JournalError::Unavailable(_)) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Err(error) => {
+                    tracing::error!(amphi = %self.room.id, %error, "the amphi cannot be reloaded");
+                    return Flow::Break(());
+                }
+            }
+        }
+        Box::pin(self.engine_command(Command::Recover { down_since })).await?;
+        self.room.live().set_journal_available(true);
+        Flow::Continue(())
+    }
+}
