@@ -18,10 +18,12 @@ CREATE TABLE roster (
     UNIQUE (amphi_id, intern_id)
 );
 
--- The key that signs personal links; one row, made at the first start.
-CREATE TABLE link_keys (
+-- What this site is: the key that signs personal links, made at the first start, and the address under
+-- which the server that started last is reached. One row.
+CREATE TABLE site (
     id          integer PRIMARY KEY CHECK (id = 1),
-    key         bytea NOT NULL CHECK (octet_length(key) = 32)
+    link_key    bytea NOT NULL CHECK (octet_length(link_key) = 32),
+    public_url  text
 );
 
 -- One row per browser that has opened a link. The cookie holds the secret, this table its hash.

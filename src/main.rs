@@ -1,2 +1,72 @@
-//! x
-fn main() {}
+//! `amphi`: the live choice of placements. The only place that knows every crate; no rule lives here.
+
+mod database;
+mod demo;
+mod descriptors;
+mod export;
+mod import;
+mod links;
+mod opening;
+mod private_postgres;
+mod robots;
+mod serve;
+mod site;
+mod telemetry;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Le choix des stages des internes, en direct : chacun à son tour, dans l’ordre légal.
+#[derive(Parser)]
+#[command(name = "amphi", version, about, long_about = None)]
+struct Cli {
+    /// Journaux techniques en JSON
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Démonstration : une base jetable, un amphi prêt à commencer, des robots, et les adresses à ouvrir
+    Demo(demo::DemoArguments),
+    /// Sert le site et tous les amphis qui ne sont pas clos
+    Serve(serve::ServeArguments),
+    /// Crée un amphi à partir de la liste des internes et de celle des postes (CSV ou XLSX)
+    Import(import::ImportArguments),
+    /// Donne les liens personnels d’un amphi
+    Links(links::LinksArguments),
+    /// Écrit le journal d’un amphi dans un fichier que chacun peut vérifier
+    Export(export::ExportArguments),
+    /// Vérifie un journal exporté, sans base ni serveur, et au besoin un reçu
+    Verify(verify::VerifyArguments),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    telemetry::start("warn", cli.log_json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match cli.command {
+                Command::Demo(arguments) => demo::run(arguments).await,
+                Command::Serve(arguments) => serve::run(arguments).await,
+                Command::Import(arguments) => import::run(arguments).await,
+                Command::Links(arguments) => links::run(arguments).await,
+                Command::Export(arguments) => export::run(arguments).await,
+                Command::Verify(arguments) => verify::run(&arguments),
+            }
+        })
+    });
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

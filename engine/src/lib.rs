@@ -11,5 +11,6 @@ pub mod protocol;
 pub mod registry;
 pub mod room;
 pub mod socket;
+pub mod verify;
 
 pub use amphi_core as core;

@@ -1,2 +1,94 @@
-//! x
-fn main() {}
+//! The command line: one subcommand per scenario. See the crate's README.
+
+use std::process::ExitCode;
+
+use amphi_loadtest::scenario_room::{self, RoomArgs};
+use amphi_loadtest::scenario_whole::{self, WholeArgs};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tokio::task::LocalSet;
+
+/// Something is wrong in the journal.
+const VIOLATED: u8 = 1;
+/// A client was told something against the protocol: nothing is reported.
+const REFUSED: u8 = 2;
+
+/// Clients, scenarios and an oracle for the amphi; speaks only its public protocol and command line.
+///
+/// Progress goes to standard error, one JSON report to standard output. Exit code 0: all checks passed;
+/// 1: violated, or the run could not be played; 2: a client was told something against the protocol, and
+/// figures are refused.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// Many look on while some choose at a steady rate: latencies, CPU and memory
+    ///
+    /// Starts a server with a made-up amphi (or uses a running one), connects everybody, and has interns choose
+    /// at intended instants. Latencies count from these instants, so that a choice that had to wait its turn
+    /// counts the wait. The report is refused (exit code 2) when any client saw a gap, a repeat, a wrong
+    /// from_seq, a state other than a fresh snapshot at the end, or an acknowledgement without its change.
+    Room(Box<RoomArgs>),
+    /// A whole imported amphi at compressed time, to its end, then checked
+    ///
+    /// Every intern but the missing ones is a robot that chooses in its turn; the missing ones come late, and
+    /// some race for the same last seat. Then: one seat each and no seat twice, every receipt in the exported
+    /// journal with its number and hash, every turn opened when A6 says, every client's state equal to a fresh
+    /// snapshot.
+    Whole(Box<WholeArgs>),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(problem) => return failed(&problem.into()),
+    };
+    let result = LocalSet::new().block_on(&runtime, async {
+        match &cli.scenario {
+            Scenario::Room(args) => room(args).await,
+            Scenario::Whole(args) => whole(args).await,
+        }
+    });
+    result.unwrap_or_else(|problem| failed(&problem))
+}
+
+async fn room(args: &RoomArgs) -> Result<ExitCode> {
+    let report = scenario_room::run(args).await?;
+    if report.faults.is_empty() {
+        println!("{:#}", report.figures);
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("refused to report: {} faults", report.faults_found);
+    for fault in &report.faults {
+        eprintln!("  {}: {}", fault.client, fault.what);
+    }
+    Ok(ExitCode::from(REFUSED))
+}
+
+async fn whole(args: &WholeArgs) -> Result<ExitCode> {
+    let verdict = scenario_whole::run(args).await?;
+    println!("{:#}", verdict.report);
+    for violation in &verdict.violations {
+        eprintln!("violation: {violation}");
+    }
+    for fault in &verdict.faults {
+        eprintln!("fault: {}: {}", fault.client, fault.what);
+    }
+    Ok(match (verdict.faults.is_empty(), verdict.violations.is_empty()) {
+        (false, _) => ExitCode::from(REFUSED),
+        (true, false) => ExitCode::from(VIOLATED),
+        (true, true) => ExitCode::SUCCESS,
+    })
+}
+
+fn failed(problem: &anyhow::Error) -> ExitCode {
+    eprintln!("the run failed: {problem:#}");
+    ExitCode::from(VIOLATED)
+}

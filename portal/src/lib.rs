@@ -1,1 +1,19 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod amphi;
+mod assets;
+pub mod doors;
+pub mod drafting;
+mod entrance;
+mod failure;
+pub mod import;
+pub mod links;
+mod live;
+pub mod pages;
+pub mod people;
+mod security;
+mod server;
+mod sessions;
+
+pub use server::{Portal, router};

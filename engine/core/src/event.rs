@@ -88,7 +88,8 @@ pub enum Event {
     },
     /// The amphi was out of service, which counts as a suspension (A10).
     ServiceInterrupted {
-        /// Last instant at which it was certainly in service.
+        /// Last instant at which it was certainly in service; or when a turn was due that nobody
+        /// opened before a break began.
         down_since: Timestamp,
         /// New end of the turn in progress, if there is one and the clock was running.
         deadline: Option<Timestamp>,

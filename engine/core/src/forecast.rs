@@ -52,7 +52,7 @@ impl Amphi {
         };
         let permille = self.pace_permille();
         let mut free = self.end_of_current_turn(now, permille);
-        for index in self.next_rank.index()..self.standings.len() {
+        for (index, forecasted) in forecasts.iter_mut().enumerate().skip(self.next_rank.index()) {
             if !self.standings[index].is_waiting() {
                 continue;
             }
@@ -69,7 +69,7 @@ impl Amphi {
                 expected: forecast.expected + duration.scaled_permille(permille),
                 latest: forecast.latest + duration + GRACE,
             };
-            forecasts[index] = Some(forecast);
+            *forecasted = Some(forecast);
         }
         forecasts
     }

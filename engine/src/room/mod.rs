@@ -9,11 +9,12 @@ mod live;
 mod owner;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::fanout::{FanOut, Frame, Outbox, Viewer, ViewerKey, frame};
@@ -33,6 +34,10 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Which other rooms concern the same people.
     pub persons: Arc<Persons>,
+    /// Becomes true when the server stops: what is under way is finished, nothing new is begun.
+    pub stopping: watch::Receiver<bool>,
+    /// Held by every owner task: when all are gone, everything under way is finished.
+    pub serving: mpsc::Sender<Infallible>,
 }
 
 /// One amphi in service.
@@ -100,7 +105,12 @@ impl Room {
             mailbox,
             in_service: AtomicBool::new(true),
         });
-        tokio::spawn(owner::own(Arc::clone(&room), commands, loaded.down_since));
+        let serving = room.surroundings.serving.clone();
+        let owner = owner::own(Arc::clone(&room), commands, loaded.down_since);
+        tokio::spawn(async move {
+            owner.await;
+            drop(serving);
+        });
         Ok(room)
     }
 
@@ -129,9 +139,10 @@ impl Room {
         look(&self.live().ledger)
     }
 
-    /// Who is connected, as administrators are told.
-    pub fn presence(&self) -> Vec<crate::protocol::Presence> {
-        self.live().presence.all()
+    /// Who is connected, as administrators are told, and how many connections there are in all.
+    pub fn presence(&self) -> (Vec<crate::protocol::Presence>, u32) {
+        let live = self.live();
+        (live.presence.all(), u32::try_from(live.fan_out.len()).unwrap_or(u32::MAX))
     }
 
     /// Submits a command; `reply` is called once, when its outcome is durable.

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use amphi_core::{
     Actor, AmphiId, CallRank, Command, CommandId, Event, InternId, Rejection, Status, Timestamp,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
@@ -68,6 +68,12 @@ pub(super) async fn own(
     owner.room.live().fan_out.close_all(CloseCode::GoingAway);
 }
 
+/// Completes when the server stops; the guard that the channel lends is not kept.
+async fn stop_asked(stopping: &mut watch::Receiver<bool>) {
+    // Without a registry there is nobody left to serve for, either.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
 struct Owner {
     room: Arc<Room>,
 }
@@ -88,6 +94,7 @@ impl Owner {
             self.engine_command(Command::Recover { down_since }).await?;
         }
         self.note_who_is_placed_elsewhere().await?;
+        let mut stopping = self.room.surroundings.stopping.clone();
         loop {
             let deadline = self.room.read(|ledger| ledger.amphi().next_deadline());
             let time_out = async {
@@ -99,6 +106,7 @@ impl Owner {
             tokio::select! {
                 // What arrived before the deadline is looked at before it (A9).
                 biased;
+                () = stop_asked(&mut stopping) => return Flow::Continue(()),
                 envelope = mailbox.recv() => match envelope {
                     Some(envelope) => self.handle(envelope).await?,
                     None => return Flow::Break(()),
@@ -299,6 +307,9 @@ impl Owner {
                     break;
                 }
                 Err(JournalError::Unavailable(_)) => {
+                    if *self.room.surroundings.stopping.borrow() {
+                        return Flow::Break(());
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }

@@ -4,9 +4,7 @@
 //! by believing the archive's directory, and each of its parts is plain ([`super::markup`]).
 //! Deliberately absent: the content of sheets ([`super::xlsx`]).
 
-use super::limits::{
-    MAX_ARCHIVE_ENTRIES, MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO, RATIO_MATTERS_BYTES,
-};
+use super::limits::{MAX_ARCHIVE_ENTRIES, MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO, RATIO_MATTERS_BYTES};
 use super::markup::{self, Verdict};
 use super::problem::{At, Log};
 use std::io::{Cursor, Read};
@@ -78,19 +76,12 @@ fn inspect(bytes: &[u8]) -> Result<(), Refusal> {
     let mut left = allowed;
     let mut content = Vec::new();
     for index in 0..archive.len() {
-        let entry = archive
-            .by_index(index)
-            .map_err(|error| refusal_of(&error))?;
+        let entry = archive.by_index(index).map_err(|error| refusal_of(&error))?;
         let name = entry.name().map_err(|error| refusal_of(&error))?;
         let name = name.to_ascii_lowercase();
         content.clear();
-        entry
-            .take(left + 1)
-            .read_to_end(&mut content)
-            .map_err(|_| Refusal::Damaged)?;
-        left = left
-            .checked_sub(content.len() as u64)
-            .ok_or(Refusal::Bomb)?;
+        entry.take(left + 1).read_to_end(&mut content).map_err(|_| Refusal::Damaged)?;
+        left = left.checked_sub(content.len() as u64).ok_or(Refusal::Bomb)?;
         match markup::judge(&name, &content) {
             Verdict::Plain => {}
             Verdict::TooMuch => return Err(Refusal::Bomb),
@@ -102,16 +93,12 @@ fn inspect(bytes: &[u8]) -> Result<(), Refusal> {
 
 /// How much a file of this size may unfold to.
 fn allowed_bytes(file_bytes: u64) -> u64 {
-    file_bytes
-        .saturating_mul(MAX_UNPACKED_RATIO)
-        .clamp(RATIO_MATTERS_BYTES, MAX_UNPACKED_BYTES)
+    file_bytes.saturating_mul(MAX_UNPACKED_RATIO).clamp(RATIO_MATTERS_BYTES, MAX_UNPACKED_BYTES)
 }
 
 fn refusal_of(error: &ZipError) -> Refusal {
     match error {
-        ZipError::UnsupportedArchive(reason) if *reason == ZipError::PASSWORD_REQUIRED => {
-            Refusal::Encrypted
-        }
+        ZipError::UnsupportedArchive(reason) if *reason == ZipError::PASSWORD_REQUIRED => Refusal::Encrypted,
         _ => Refusal::Damaged,
     }
 }
@@ -134,16 +121,11 @@ fn check_kind(archive: &ZipArchive<Cursor<&[u8]>>) -> Result<(), Refusal> {
     Err(other)
 }
 
-fn check_declared_sizes(
-    archive: &mut ZipArchive<Cursor<&[u8]>>,
-    allowed: u64,
-) -> Result<(), Refusal> {
+fn check_declared_sizes(archive: &mut ZipArchive<Cursor<&[u8]>>, allowed: u64) -> Result<(), Refusal> {
     let mut declared = 0_u64;
     for index in 0..archive.len() {
         // Raw: the size is asked for, not the content, so nothing is unfolded yet.
-        let entry = archive
-            .by_index_raw(index)
-            .map_err(|error| refusal_of(&error))?;
+        let entry = archive.by_index_raw(index).map_err(|error| refusal_of(&error))?;
         declared = declared.saturating_add(entry.size());
     }
     if declared > allowed {

@@ -33,10 +33,7 @@ impl Column {
         self.synonyms
             .iter()
             .map(|synonym| strsim::normalized_damerau_levenshtein(synonym, folded))
-            .fold(
-                strsim::normalized_damerau_levenshtein(&fold(self.name), folded),
-                f64::max,
-            )
+            .fold(strsim::normalized_damerau_levenshtein(&fold(self.name), folded), f64::max)
     }
 }
 
@@ -93,27 +90,16 @@ pub(super) fn recognise(columns: &[Column], table: &Table, log: &mut Log<'_>) ->
             log.problem(
                 At::cell(line, &header),
                 "duplicate_column",
-                format!(
-                    "même colonne que {} (colonne {})",
-                    quoted(earlier),
-                    letters(first)
-                ),
+                format!("même colonne que {} (colonne {})", quoted(earlier), letters(first)),
                 "Gardez l'une des deux.",
             );
             continue;
         }
-        layout.places.push(Place {
-            name: column.name,
-            compulsory: column.compulsory,
-            index,
-            header,
-        });
+        layout.places.push(Place { name: column.name, compulsory: column.compulsory, index, header });
     }
     complete &= unknown.is_empty();
-    let meant: Vec<&str> = unknown
-        .iter()
-        .filter_map(|header| report_unknown(header, columns, &layout, line, log))
-        .collect();
+    let meant: Vec<&str> =
+        unknown.iter().filter_map(|header| report_unknown(header, columns, &layout, line, log)).collect();
     for column in columns.iter().filter(|column| column.compulsory) {
         // A misspelt column is one problem, told under the name it has.
         if layout.find(column.name).is_none() && !meant.contains(&column.name) {
@@ -158,17 +144,9 @@ fn looks_like_header(columns: &[Column], headers: &[String], line: u32, log: &mu
             "no_header",
             format!(
                 "aucun titre de colonne reconnu (la ligne commence par {})",
-                quoted(
-                    headers
-                        .iter()
-                        .find(|text| !text.is_empty())
-                        .map_or("", |text| text)
-                )
+                quoted(headers.iter().find(|text| !text.is_empty()).map_or("", |text| text))
             ),
-            format!(
-                "La première ligne doit porter les titres : {}.",
-                names(columns)
-            ),
+            format!("La première ligne doit porter les titres : {}.", names(columns)),
         );
         return false;
     }
@@ -176,19 +154,14 @@ fn looks_like_header(columns: &[Column], headers: &[String], line: u32, log: &mu
 }
 
 fn names(columns: &[Column]) -> String {
-    let names: Vec<&str> = columns
-        .iter()
-        .filter(|column| column.compulsory)
-        .map(|column| column.name)
-        .collect();
+    let names: Vec<&str> =
+        columns.iter().filter(|column| column.compulsory).map(|column| column.name).collect();
     names.join(", ")
 }
 
 /// A column without header is an empty margin of the sheet, or data nobody could place.
 fn is_empty_column(index: usize, header_line: u32, rows: &[Row], log: &mut Log<'_>) -> bool {
-    let filled = rows
-        .iter()
-        .find(|row| row.cells.get(index).is_some_and(|cell| !cell.is_blank()));
+    let filled = rows.iter().find(|row| row.cells.get(index).is_some_and(|cell| !cell.is_blank()));
     let Some(row) = filled else {
         return true;
     };

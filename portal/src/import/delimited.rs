@@ -31,11 +31,7 @@ fn announced_separator(text: &str) -> (Option<char>, &str) {
     let announced = line
         .get(..4)
         .filter(|start| start.eq_ignore_ascii_case("sep="))
-        .and_then(|_| {
-            SEPARATORS
-                .into_iter()
-                .find(|char| line[4..].starts_with(*char))
-        });
+        .and_then(|_| SEPARATORS.into_iter().find(|char| line[4..].starts_with(*char)));
     match announced {
         Some(separator) => (Some(separator), rest),
         None => (None, text),
@@ -78,13 +74,7 @@ struct Opened {
 ///
 /// The csv crate takes them all in silence, and one stray quote then swallows whole rows. Ends at the
 /// first line with too many columns, which must not reach that crate: it keeps one number for each.
-fn check_shape(
-    text: &str,
-    first_line: u32,
-    separator: char,
-    header_separators: usize,
-    log: &mut Log<'_>,
-) {
+fn check_shape(text: &str, first_line: u32, separator: char, header_separators: usize, log: &mut Log<'_>) {
     let mut line = first_line;
     let mut opened: Option<Opened> = None;
     let mut at_field_start = true;
@@ -120,11 +110,7 @@ fn check_shape(
         }
         match char {
             '"' if at_field_start => {
-                opened = Some(Opened {
-                    line,
-                    breaks: 0,
-                    separators: 0,
-                });
+                opened = Some(Opened { line, breaks: 0, separators: 0 });
                 at_field_start = false;
             }
             '\n' => {
@@ -177,11 +163,7 @@ fn parse(text: &str, first_line: u32, separator: char, log: &mut Log<'_>) -> Opt
         .flexible(true)
         .delimiter(u8::try_from(separator).expect("all known separators are ASCII"))
         .from_reader(text.as_bytes());
-    let mut lines = LineCounter {
-        text: text.as_bytes(),
-        offset: 0,
-        line: first_line,
-    };
+    let mut lines = LineCounter { text: text.as_bytes(), offset: 0, line: first_line };
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     loop {
@@ -210,10 +192,7 @@ fn parse(text: &str, first_line: u32, separator: char, log: &mut Log<'_>) -> Opt
             table::too_many_rows(log);
             return None;
         }
-        let cells = record
-            .iter()
-            .map(|field| Cell::Text(field.to_owned()))
-            .collect();
+        let cells = record.iter().map(|field| Cell::Text(field.to_owned())).collect();
         rows.push(Row { line, cells });
     }
 }
@@ -229,8 +208,7 @@ struct LineCounter<'a> {
 
 impl LineCounter<'_> {
     fn line_of_record_from(&mut self, start: u64) -> u32 {
-        let start =
-            usize::try_from(start).map_or(self.text.len(), |byte| byte.min(self.text.len()));
+        let start = usize::try_from(start).map_or(self.text.len(), |byte| byte.min(self.text.len()));
         while self.offset < start || self.text.get(self.offset) == Some(&b'\n') {
             if self.text[self.offset] == b'\n' {
                 self.line += 1;

@@ -45,8 +45,7 @@ pub(super) fn normalise(text: &str) -> Result<String, &'static str> {
 }
 
 fn is_local_part(local: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
     (1..=MAX_LOCAL_CHARS).contains(&local.len())
         && local.bytes().all(allowed)
         && local.split('.').all(|atom| !atom.is_empty())
@@ -57,16 +56,12 @@ fn is_domain(domain: &str) -> bool {
         (1..=MAX_LABEL_CHARS).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let Some((_, last)) = domain.rsplit_once('.') else {
         return false;
     };
-    domain.split('.').all(is_label)
-        && last.len() >= 2
-        && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+    domain.split('.').all(is_label) && last.len() >= 2 && last.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]

@@ -75,11 +75,7 @@ fn trace_in(line: &str, guessed: bool) -> Option<(&'static str, String)> {
             return Some(("mojibake", around(line, char)));
         }
         if char.is_control() && char != '\t' {
-            let code = if guessed && char >= '\u{80}' {
-                "wrong_encoding"
-            } else {
-                "control_character"
-            };
+            let code = if guessed && char >= '\u{80}' { "wrong_encoding" } else { "control_character" };
             return Some((code, format!("U+{:04X}", u32::from(char))));
         }
         if guessed && is_foreign(before, char, next) {
@@ -115,9 +111,7 @@ fn is_continuation(char: char) -> bool {
 fn is_foreign(before: Option<char>, char: char, next: Option<char>) -> bool {
     let letter = |side: Option<char>| side.is_some_and(char::is_alphabetic);
     match char {
-        '‚' | 'ƒ' | '„' | '†' | '‡' | 'ˆ' | '‰' | '˜' => {
-            letter(before) || letter(next)
-        }
+        '‚' | 'ƒ' | '„' | '†' | '‡' | 'ˆ' | '‰' | '˜' => letter(before) || letter(next),
         '…' | '“' | '”' => letter(before) && letter(next),
         // A capital inside a word that has small letters: « KŽvin », but neither « Žan » nor « KEŽ ».
         'Š' | 'Œ' | 'Ž' => {
@@ -132,19 +126,15 @@ fn report(code: &'static str, trace: &Trace, log: &mut Log<'_>) {
     let more = trace.lines_total - trace.lines.len();
     for (index, (line, seen)) in trace.lines.iter().enumerate() {
         let (mut message, remedy) = match code {
-            "replacement_character" => (
-                format!("un caractère a été perdu avant l'envoi ({seen})"),
-                SAVE_AS_UTF8,
-            ),
+            "replacement_character" => {
+                (format!("un caractère a été perdu avant l'envoi ({seen})"), SAVE_AS_UTF8)
+            }
             "mojibake" => (
                 format!("les accents sont abîmés ({seen})"),
                 "Le fichier a été ouvert puis réenregistré dans un mauvais encodage. Repartez du \
                  fichier d'origine et enregistrez-le en « CSV UTF-8 » ou en XLSX.",
             ),
-            "wrong_encoding" => (
-                format!("l'encodage n'est ni UTF-8 ni Windows-1252 ({seen})"),
-                SAVE_AS_UTF8,
-            ),
+            "wrong_encoding" => (format!("l'encodage n'est ni UTF-8 ni Windows-1252 ({seen})"), SAVE_AS_UTF8),
             _ => (
                 format!("caractère de contrôle interdit ({seen})"),
                 "Effacez ce caractère, ou enregistrez de nouveau en « CSV UTF-8 » ou en XLSX.",

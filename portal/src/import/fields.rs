@@ -69,12 +69,9 @@ impl<'a, 'file> Fields<'a, 'file> {
             None => "",
         };
         match clean(text) {
-            Ok(text) if text.is_empty() && compulsory => self.refuse(
-                column,
-                "missing_value",
-                "la valeur manque",
-                "Renseignez cette cellule.",
-            ),
+            Ok(text) if text.is_empty() && compulsory => {
+                self.refuse(column, "missing_value", "la valeur manque", "Renseignez cette cellule.")
+            }
             Ok(text) if text.starts_with('=') => self.refuse(
                 column,
                 "formula",
@@ -101,30 +98,19 @@ impl<'a, 'file> Fields<'a, 'file> {
             Unclean::Control(char) => self.refuse(
                 column,
                 "control_character",
-                format!(
-                    "caractère de contrôle U+{:04X} dans {}",
-                    u32::from(*char),
-                    quoted(text)
-                ),
+                format!("caractère de contrôle U+{:04X} dans {}", u32::from(*char), quoted(text)),
                 "Effacez la cellule et saisissez la valeur de nouveau.",
             ),
             Unclean::Invisible(char) => self.refuse(
                 column,
                 "invisible_character",
-                format!(
-                    "caractère invisible U+{:04X} dans {}",
-                    u32::from(*char),
-                    quoted(text)
-                ),
+                format!("caractère invisible U+{:04X} dans {}", u32::from(*char), quoted(text)),
                 "Effacez la cellule et saisissez la valeur de nouveau.",
             ),
             Unclean::TooLong => self.refuse(
                 column,
                 "too_long",
-                format!(
-                    "texte de plus de {MAX_FIELD_CHARS} caractères : {}",
-                    quoted(text.trim())
-                ),
+                format!("texte de plus de {MAX_FIELD_CHARS} caractères : {}", quoted(text.trim())),
                 "Raccourcissez ce texte ; vérifiez que les guillemets de la ligne vont par deux.",
             ),
         }
@@ -189,31 +175,19 @@ impl<'a, 'file> Fields<'a, 'file> {
                 column,
                 "out_of_range",
                 format!("{} est hors limites", quoted(&text)),
-                format!(
-                    "Donnez un nombre entier de {} à {}.",
-                    bounds.start(),
-                    bounds.end()
-                ),
+                format!("Donnez un nombre entier de {} à {}.", bounds.start(), bounds.end()),
             ),
             Err(reason) => self.refuse(
                 column,
                 "invalid_number",
                 format!("{} {}", quoted(&text), reason.reason()),
-                format!(
-                    "Donnez un nombre entier de {} à {}, en chiffres.",
-                    bounds.start(),
-                    bounds.end()
-                ),
+                format!("Donnez un nombre entier de {} à {}, en chiffres.", bounds.start(), bounds.end()),
             ),
         }
     }
 
     /// A position in the call list, which every row has as soon as one row has it.
-    pub(super) fn call_rank(
-        &mut self,
-        column: &'a str,
-        bounds: &RangeInclusive<u32>,
-    ) -> Option<u32> {
+    pub(super) fn call_rank(&mut self, column: &'a str, bounds: &RangeInclusive<u32>) -> Option<u32> {
         if self.value(column)?.is_empty() {
             return self.refuse(
                 column,
@@ -269,13 +243,9 @@ impl<'a, 'file> Fields<'a, 'file> {
     /// A placement site's number, without spaces and in capitals.
     pub(super) fn imotep(&mut self, column: &'a str) -> Option<String> {
         let text = self.value(column)?;
-        let number: String = text
-            .chars()
-            .filter(|char| *char != ' ')
-            .map(|char| char.to_ascii_uppercase())
-            .collect();
-        if IMOTEP_CHARS.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric())
-        {
+        let number: String =
+            text.chars().filter(|char| *char != ' ').map(|char| char.to_ascii_uppercase()).collect();
+        if IMOTEP_CHARS.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Some(number);
         }
         self.refuse(
@@ -324,7 +294,5 @@ fn is_spreadsheet_error(text: &str) -> bool {
 /// « H?l?ne »: a conversion put a question mark for each letter it did not know.
 fn has_lost_character(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
-    chars
-        .windows(3)
-        .any(|three| three[0].is_alphabetic() && three[1] == '?' && three[2].is_alphabetic())
+    chars.windows(3).any(|three| three[0].is_alphabetic() && three[1] == '?' && three[2].is_alphabetic())
 }

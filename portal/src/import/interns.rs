@@ -77,27 +77,12 @@ const COLUMNS: [Column; 12] = [
             "adresseelectronique",
         ],
     },
-    Column {
-        name: LAST_NAME,
-        compulsory: true,
-        synonyms: &["nomdefamille", "nomusuel", "nomdusage"],
-    },
-    Column {
-        name: FIRST_NAME,
-        compulsory: true,
-        synonyms: &["prenoms", "prenomusuel"],
-    },
+    Column { name: LAST_NAME, compulsory: true, synonyms: &["nomdefamille", "nomusuel", "nomdusage"] },
+    Column { name: FIRST_NAME, compulsory: true, synonyms: &["prenoms", "prenomusuel"] },
     Column {
         name: COMPETITION_YEAR,
         compulsory: true,
-        synonyms: &[
-            "anneeduconcours",
-            "anneeecn",
-            "anneedesecn",
-            "anneeedn",
-            "anneedesedn",
-            "concours",
-        ],
+        synonyms: &["anneeduconcours", "anneeecn", "anneedesecn", "anneeedn", "anneedesedn", "concours"],
     },
     Column {
         name: NATIONAL_RANK,
@@ -149,35 +134,17 @@ const COLUMNS: [Column; 12] = [
     Column {
         name: EXTRA_TIME,
         compulsory: false,
-        synonyms: &[
-            "majorationdetemps",
-            "majoration",
-            "majorationdutemps",
-            "tierstemps",
-            "tempsmajore",
-        ],
+        synonyms: &["majorationdetemps", "majoration", "majorationdutemps", "tierstemps", "tempsmajore"],
     },
     Column {
         name: CALL_RANK,
         compulsory: false,
-        synonyms: &[
-            "rangdappel",
-            "ordredappel",
-            "ordreappel",
-            "rangdanslalistedappel",
-        ],
+        synonyms: &["rangdappel", "ordredappel", "ordreappel", "rangdanslalistedappel"],
     },
     Column {
         name: PHONE,
         compulsory: false,
-        synonyms: &[
-            "tel",
-            "portable",
-            "mobile",
-            "numerodetelephone",
-            "telephoneportable",
-            "telephonemobile",
-        ],
+        synonyms: &["tel", "portable", "mobile", "numerodetelephone", "telephoneportable", "telephonemobile"],
     },
 ];
 
@@ -194,13 +161,9 @@ pub fn read_interns(source: &Source<'_>) -> Result<Imported<ImportedIntern>, Pro
         let mut others = Others::default();
         // A column that nobody filled in is a template's, not a call order.
         let has_call_ranks = layout.find(CALL_RANK).is_some_and(|(index, _, _)| {
-            table
-                .rows
-                .iter()
-                .any(|row| row.cells.get(index).is_some_and(|cell| !cell.is_blank()))
+            table.rows.iter().any(|row| row.cells.get(index).is_some_and(|cell| !cell.is_blank()))
         });
-        let bounds =
-            has_call_ranks.then(|| 1..=u32::try_from(table.rows.len()).unwrap_or(u32::MAX));
+        let bounds = has_call_ranks.then(|| 1..=u32::try_from(table.rows.len()).unwrap_or(u32::MAX));
         for row in &table.rows {
             let mut fields = Fields::new(row, &layout, &mut log);
             let draft = Draft::read(row.line, &mut fields, bounds.as_ref());
@@ -208,20 +171,8 @@ pub fn read_interns(source: &Source<'_>) -> Result<Imported<ImportedIntern>, Pro
             interns.extend(draft.complete());
         }
         if log.is_clean() {
-            warn_minority(
-                SPECIALTY,
-                |intern| &intern.specialty,
-                &interns,
-                &layout,
-                &mut log,
-            );
-            warn_minority(
-                SUBDIVISION,
-                |intern| &intern.subdivision,
-                &interns,
-                &layout,
-                &mut log,
-            );
+            warn_minority(SPECIALTY, |intern| &intern.specialty, &interns, &layout, &mut log);
+            warn_minority(SUBDIVISION, |intern| &intern.subdivision, &interns, &layout, &mut log);
         }
     }
     log.finish(interns)
@@ -245,11 +196,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn read(
-        line: u32,
-        fields: &mut Fields<'_, '_>,
-        call_ranks: Option<&RangeInclusive<u32>>,
-    ) -> Self {
+    fn read(line: u32, fields: &mut Fields<'_, '_>, call_ranks: Option<&RangeInclusive<u32>>) -> Self {
         let mut draft = Self {
             line,
             email: fields.email(EMAIL),
@@ -343,13 +290,7 @@ impl Others {
         true
     }
 
-    fn compare_person(
-        &mut self,
-        draft: &Draft,
-        same_email: bool,
-        layout: &Layout,
-        log: &mut Log<'_>,
-    ) {
+    fn compare_person(&mut self, draft: &Draft, same_email: bool, layout: &Layout, log: &mut Log<'_>) {
         let (Some(year), Some(rank)) = (draft.competition_year, draft.national_rank) else {
             return;
         };
@@ -427,10 +368,7 @@ fn warn_minority(
     for intern in interns {
         *counts.entry(value(intern)).or_default() += 1;
     }
-    let majority = counts
-        .into_iter()
-        .find(|(_, count)| count * 2 > interns.len())
-        .map(|(text, _)| text);
+    let majority = counts.into_iter().find(|(_, count)| count * 2 > interns.len()).map(|(text, _)| text);
     let Some(majority) = majority else {
         return;
     };

@@ -72,15 +72,9 @@ fn has_sane_counts(text: &str) -> bool {
             return true;
         };
         let value = value.trim_start().trim_start_matches(['"', '\'']);
-        let digits: String = value
-            .chars()
-            .take_while(|char| *char != '"' && *char != '\'')
-            .take(24)
-            .collect();
-        digits
-            .trim()
-            .parse::<u64>()
-            .is_ok_and(|count| count <= MAX_SHARED_STRINGS)
+        let digits: String =
+            value.chars().take_while(|char| *char != '"' && *char != '\'').take(24).collect();
+        digits.trim().parse::<u64>().is_ok_and(|count| count <= MAX_SHARED_STRINGS)
     })
 }
 
@@ -92,12 +86,8 @@ struct Size {
 
 /// Counts tags and measures attribute values, with the reader's own idea of where they end.
 fn measure(content: &[u8]) -> Size {
-    const SKIPPED: [(&[u8], &[u8]); 3] =
-        [(b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")];
-    let mut size = Size {
-        tags: 0,
-        longest_attribute_bytes: 0,
-    };
+    const SKIPPED: [(&[u8], &[u8]); 3] = [(b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")];
+    let mut size = Size { tags: 0, longest_attribute_bytes: 0 };
     let mut rest = content;
     while let Some(start) = find(rest, b"<") {
         rest = &rest[start..];
@@ -148,25 +138,17 @@ mod tests {
     #[test]
     fn counts_are_believed_up_to_what_a_list_can_hold() {
         assert!(has_sane_counts("<sst count=\"3\" uniqueCount=\"3\">"));
-        assert!(has_sane_counts(
-            "<t>le mot uniqueCount dans une cellule</t>"
-        ));
-        assert!(!has_sane_counts(
-            "<sst uniqueCount = '99999999999999999999'>"
-        ));
+        assert!(has_sane_counts("<t>le mot uniqueCount dans une cellule</t>"));
+        assert!(!has_sane_counts("<sst uniqueCount = '99999999999999999999'>"));
         assert!(!has_sane_counts("<sst uniqueCount=\"4000000000\">"));
         assert!(!has_sane_counts("<sst uniqueCount=\"&#57;9\">"));
     }
 
     #[test]
     fn only_utf8_is_read() {
-        assert!(declares_utf8(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><sst/>"
-        ));
+        assert!(declares_utf8("<?xml version=\"1.0\" encoding=\"UTF-8\"?><sst/>"));
         assert!(declares_utf8("<sst/>"));
-        assert!(!declares_utf8(
-            "<?xml version='1.0' encoding = 'iso-2022-jp'?><sst/>"
-        ));
+        assert!(!declares_utf8("<?xml version='1.0' encoding = 'iso-2022-jp'?><sst/>"));
     }
 
     #[test]
@@ -182,10 +164,7 @@ mod tests {
             ("<a b=\"never closed", 1, 0),
             ("<!-- never closed", 1, 0),
         ] {
-            let expected = Size {
-                tags,
-                longest_attribute_bytes,
-            };
+            let expected = Size { tags, longest_attribute_bytes };
             assert_eq!(measure(text.as_bytes()), expected, "{text}");
         }
     }
@@ -198,10 +177,7 @@ mod tests {
         assert_eq!(judge("xl/comments1.xml", font.as_bytes()), Verdict::Plain);
         let many = "<xf/>".repeat(25_000);
         assert_eq!(judge("xl/styles.xml", many.as_bytes()), Verdict::TooMuch);
-        assert_eq!(
-            judge("xl/worksheets/sheet1.xml", many.as_bytes()),
-            Verdict::Plain
-        );
+        assert_eq!(judge("xl/worksheets/sheet1.xml", many.as_bytes()), Verdict::Plain);
         assert_eq!(judge("xl/media/a.png", b"\xFF\xFE"), Verdict::Plain);
     }
 }

@@ -24,10 +24,7 @@ mod posts;
 mod problem;
 mod table;
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that panics has failed, as it should"
-)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 mod tests;
 mod text;
 mod xlsx;
@@ -60,10 +57,9 @@ pub struct Source<'a> {
 /// # Errors
 /// One [`Problem`]: the file is missing, unreadable, a folder, or too large.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, Problems> {
-    let name = path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     let mut log = Log::new(&name);
     match read_bounded(path) {
         Ok(Some(bytes)) => return Ok(bytes),

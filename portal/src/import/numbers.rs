@@ -42,11 +42,7 @@ pub(super) fn whole(text: &str) -> Result<u32, NotWhole> {
         let decimal = text
             .split_once([',', '.'])
             .is_some_and(|(units, rest)| is_digits(&units.replace(' ', "")) && is_digits(rest));
-        return Err(if decimal {
-            NotWhole::Decimal
-        } else {
-            NotWhole::Letters
-        });
+        return Err(if decimal { NotWhole::Decimal } else { NotWhole::Letters });
     }
     let mut groups = text.split(' ');
     let first = groups.next().unwrap_or_default();
@@ -108,12 +104,7 @@ fn hundredths(text: &str) -> Option<u32> {
         return None;
     }
     let units: u32 = units.parse().ok()?;
-    let digit = |index: usize| {
-        decimals
-            .as_bytes()
-            .get(index)
-            .map_or(0, |byte| u32::from(byte - b'0'))
-    };
+    let digit = |index: usize| decimals.as_bytes().get(index).map_or(0, |byte| u32::from(byte - b'0'));
     let rounded = u32::from(digit(2) >= 5);
     Some(units * 100 + digit(0) * 10 + digit(1) + rounded)
 }

@@ -87,11 +87,7 @@ const COLUMNS: [Column; 7] = [
         compulsory: false,
         synonyms: &["specialite", "discipline", "desspecialite", "specialitedes"],
     },
-    Column {
-        name: PHASE,
-        compulsory: false,
-        synonyms: &["phasedinternat", "phasedudes"],
-    },
+    Column { name: PHASE, compulsory: false, synonyms: &["phasedinternat", "phasedudes"] },
     Column {
         name: SEATS,
         compulsory: true,
@@ -109,11 +105,7 @@ const COLUMNS: [Column; 7] = [
             "capacite",
         ],
     },
-    Column {
-        name: CRITERIA,
-        compulsory: false,
-        synonyms: &["critere", "agrement", "agrements"],
-    },
+    Column { name: CRITERIA, compulsory: false, synonyms: &["critere", "agrement", "agrements"] },
 ];
 
 /// Reads a list of posts.
@@ -147,9 +139,7 @@ fn read_post(line: u32, fields: &mut Fields<'_, '_>) -> (Option<String>, Option<
     let service = fields.text(SERVICE);
     let specialty = fields.text(SPECIALTY);
     let phase = fields.text(PHASE);
-    let seats = fields
-        .whole(SEATS, &SEATS_OPENED)
-        .and_then(|seats| u16::try_from(seats).ok());
+    let seats = fields.whole(SEATS, &SEATS_OPENED).and_then(|seats| u16::try_from(seats).ok());
     let criteria = fields.criteria(CRITERIA);
     let complete = |imotep| {
         Some(ImportedPost {
@@ -199,10 +189,7 @@ fn warn_about(posts: &[ImportedPost], layout: &Layout, log: &mut Log<'_>) {
             log.warning(
                 At::cell(post.line, layout.header(IMOTEP)),
                 "short_imotep",
-                format!(
-                    "le numéro {} est plus court que les autres",
-                    quoted(&post.imotep)
-                ),
+                format!("le numéro {} est plus court que les autres", quoted(&post.imotep)),
                 "Vérifiez qu'un zéro initial n'a pas été retiré par le tableur.",
             );
         }
@@ -215,8 +202,5 @@ fn usual_imotep_length(posts: &[ImportedPost]) -> Option<usize> {
     for post in posts {
         *counts.entry(post.imotep.len()).or_default() += 1;
     }
-    counts
-        .into_iter()
-        .find(|(_, count)| count * 10 >= posts.len() * 9)
-        .map(|(length, _)| length)
+    counts.into_iter().find(|(_, count)| count * 10 >= posts.len() * 9).map(|(length, _)| length)
 }

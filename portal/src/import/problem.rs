@@ -77,24 +77,15 @@ pub(super) struct At<'a> {
 
 impl<'a> At<'a> {
     pub(super) fn file() -> Self {
-        Self {
-            line: None,
-            column: None,
-        }
+        Self { line: None, column: None }
     }
 
     pub(super) fn line(line: u32) -> Self {
-        Self {
-            line: Some(line),
-            column: None,
-        }
+        Self { line: Some(line), column: None }
     }
 
     pub(super) fn cell(line: u32, column: &'a str) -> Self {
-        Self {
-            line: Some(line),
-            column: Some(column),
-        }
+        Self { line: Some(line), column: Some(column) }
     }
 }
 
@@ -108,12 +99,7 @@ pub(super) struct Log<'a> {
 
 impl<'a> Log<'a> {
     pub(super) fn new(file: &'a str) -> Self {
-        Self {
-            file,
-            problems: Vec::new(),
-            problems_dropped: 0,
-            warnings: Vec::new(),
-        }
+        Self { file, problems: Vec::new(), problems_dropped: 0, warnings: Vec::new() }
     }
 
     pub(super) fn problem(
@@ -165,10 +151,7 @@ impl<'a> Log<'a> {
             return Err(self.into_problems());
         }
         self.warnings.sort_by_key(|warning| warning.line);
-        Ok(Imported {
-            rows,
-            warnings: self.warnings,
-        })
+        Ok(Imported { rows, warnings: self.warnings })
     }
 
     pub(super) fn into_problems(mut self) -> Problems {

@@ -78,10 +78,7 @@ enum Kind {
 
 fn kind_of(bytes: &[u8]) -> Kind {
     const BINARY: [(&[u8], &str); 9] = [
-        (
-            b"\xD0\xCF\x11\xE0",
-            "un ancien classeur Excel (.xls) ou un classeur protégé par mot de passe",
-        ),
+        (b"\xD0\xCF\x11\xE0", "un ancien classeur Excel (.xls) ou un classeur protégé par mot de passe"),
         (b"%PDF", "un PDF"),
         (b"\x89PNG", "une image"),
         (b"\xFF\xD8\xFF", "une image"),
@@ -122,9 +119,7 @@ fn no_rows(log: &mut Log<'_>) {
 
 /// Separates the header, drops blank rows and checks the shape.
 fn assemble(rows: Vec<Row>, log: &mut Log<'_>) -> Option<Table> {
-    let mut rows = rows
-        .into_iter()
-        .filter(|row| !row.cells.iter().all(Cell::is_blank));
+    let mut rows = rows.into_iter().filter(|row| !row.cells.iter().all(Cell::is_blank));
     let Some(header) = rows.next() else {
         no_rows(log);
         return None;

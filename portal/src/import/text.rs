@@ -50,10 +50,7 @@ fn is_invisible(char: char) -> bool {
 
 /// Letters and digits only, without accents or case: `« N° IMOTEP »` and `n_imotep` are the same.
 pub(super) fn fold(text: &str) -> String {
-    text.nfd()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|char| char.to_ascii_lowercase())
-        .collect()
+    text.nfd().filter(char::is_ascii_alphanumeric).map(|char| char.to_ascii_lowercase()).collect()
 }
 
 /// A value in French quotation marks, shortened, on one line.
@@ -68,11 +65,7 @@ pub(super) fn quoted(value: &str) -> String {
 /// The beginning of a value, with a dot for what would break a line or hide.
 pub(super) fn printable(value: &str, chars_max: usize) -> String {
     let dotted = |char: char| {
-        if char.is_control() || is_invisible(char) {
-            '·'
-        } else {
-            char
-        }
+        if char.is_control() || is_invisible(char) { '·' } else { char }
     };
     value.chars().take(chars_max).map(dotted).collect()
 }

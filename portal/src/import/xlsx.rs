@@ -96,11 +96,7 @@ fn read_sheets(bytes: &[u8]) -> Result<Option<Found>, Failure> {
             None => {
                 let cells = read_cells(&mut workbook, &name)?;
                 if !cells.is_empty() {
-                    found = Some(Found {
-                        sheet: name,
-                        cells,
-                        others: Vec::new(),
-                    });
+                    found = Some(Found { sheet: name, cells, others: Vec::new() });
                 }
             }
             Some(found) => {
@@ -186,11 +182,7 @@ fn rows_of(found: Option<Found>, log: &mut Log<'_>) -> Option<Vec<Row>> {
         log.warning(
             At::file(),
             "other_sheets",
-            format!(
-                "seule la feuille {} est lue ; non lues : {}",
-                quoted(&found.sheet),
-                others.join(", ")
-            ),
+            format!("seule la feuille {} est lue ; non lues : {}", quoted(&found.sheet), others.join(", ")),
             "Si les données sont dans une autre feuille, placez-la en premier.",
         );
     }
@@ -206,11 +198,7 @@ fn rows_of(found: Option<Found>, log: &mut Log<'_>) -> Option<Vec<Row>> {
         .map(|(row, mut cells)| Row {
             line: row.saturating_add(1),
             cells: (0..width)
-                .map(|column| {
-                    cells
-                        .remove(&column)
-                        .unwrap_or_else(|| Cell::Text(String::new()))
-                })
+                .map(|column| cells.remove(&column).unwrap_or_else(|| Cell::Text(String::new())))
                 .collect(),
         })
         .collect();

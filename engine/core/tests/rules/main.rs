@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod call_list;
-mod closing;
 mod forecasting;
 mod held;
 mod life;

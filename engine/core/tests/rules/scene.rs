@@ -20,7 +20,8 @@ pub fn at(text: &str) -> Timestamp {
         Some(rest) => rest.split_once(' ').map(|(days, clock)| (days.parse().unwrap(), clock)).unwrap(),
         None => (0, text),
     };
-    let time = ["%H:%M", "%H:%M:%S%.f"].iter().find_map(|f| NaiveTime::parse_from_str(clock, f).ok()).unwrap();
+    let time =
+        ["%H:%M", "%H:%M:%S%.f"].iter().find_map(|f| NaiveTime::parse_from_str(clock, f).ok()).unwrap();
     let day = NaiveDate::from_ymd_opt(2027, 5, 3).unwrap() + chrono::Days::new(days);
     Timestamp(day.and_time(time).and_utc().timestamp_millis())
 }
@@ -109,12 +110,14 @@ impl Scene {
 
     /// Whoever has the right to issues `command`; it must be taken.
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     pub fn does(&mut self, command: Command, when: &str) -> Vec<Event> {
         self.play(rightful(&command), &command, at(when)).unwrap()
     }
 
     /// Whoever has the right to issues `command`; it must be refused, and change nothing.
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     pub fn refused(&mut self, command: Command, when: &str) -> Rejection {
         let before = self.amphi.clone();
         let refusal = self.play(rightful(&command), &command, at(when)).unwrap_err();
@@ -123,12 +126,7 @@ impl Scene {
     }
 
     #[track_caller]
-    pub fn play(
-        &mut self,
-        actor: Actor,
-        command: &Command,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, Rejection> {
+    pub fn play(&mut self, actor: Actor, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         let before = self.amphi.snapshot();
         let events = self.amphi.decide(actor, command, now)?;
         let instant = self.amphi.event_instant(now);

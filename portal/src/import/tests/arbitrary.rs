@@ -10,10 +10,7 @@ use zip::write::SimpleFileOptions;
 
 /// Reads bytes both ways; checks what must hold whenever they are taken, or refused.
 fn read_both(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let source = Source {
-        file_name: "f",
-        bytes,
-    };
+    let source = Source { file_name: "f", bytes };
     match read_interns(&source) {
         Ok(imported) => {
             prop_assert!(!imported.rows.is_empty());
@@ -25,12 +22,7 @@ fn read_both(bytes: &[u8]) -> Result<(), TestCaseError> {
                 prop_assert!(!row.last_name.is_empty() && !row.first_name.is_empty());
             }
             let lines = imported.rows.iter().map(|row| row.line);
-            prop_assert!(
-                lines
-                    .clone()
-                    .zip(lines.skip(1))
-                    .all(|(one, next)| one < next)
-            );
+            prop_assert!(lines.clone().zip(lines.skip(1)).all(|(one, next)| one < next));
         }
         Err(problems) => {
             prop_assert!(!problems.0.is_empty());
@@ -58,10 +50,8 @@ enum Mutation {
 
 fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     // Bytes that mean something are tried more often than the others.
-    let byte = prop_oneof![
-        prop::sample::select(&b";,\t\"\r\n\0=\xC3\xA9\xEF\xBB\xBF\xFF<>&/0:A"[..]),
-        any::<u8>()
-    ];
+    let byte =
+        prop_oneof![prop::sample::select(&b";,\t\"\r\n\0=\xC3\xA9\xEF\xBB\xBF\xFF<>&/0:A"[..]), any::<u8>()];
     let bytes = prop::collection::vec(byte.clone(), 1..8);
     let at = any::<usize>();
     let mutation = prop_oneof![
@@ -126,9 +116,7 @@ fn workbook_parts() -> Vec<(String, Vec<u8>)> {
 fn pack(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
-        writer
-            .start_file(name.as_str(), SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()

@@ -19,10 +19,7 @@ fn rows() {
     let problems = post_problems(posts_of(MAX_ROWS + 1).as_bytes());
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].code, "too_many_rows");
-    assert_eq!(
-        post_problems(posts_of(MAX_ROWS * 2).as_bytes())[0].code,
-        "too_many_rows"
-    );
+    assert_eq!(post_problems(posts_of(MAX_ROWS * 2).as_bytes())[0].code, "too_many_rows");
 }
 
 #[test]
@@ -51,12 +48,9 @@ fn problems_end_somewhere() {
 
 #[test]
 fn a_whole_region_is_quick_to_read() {
-    let mut text =
-        String::from("email;nom;prenom;annee_concours;rang;effectif;anciennete;des;subdivision\n");
+    let mut text = String::from("email;nom;prenom;annee_concours;rang;effectif;anciennete;des;subdivision\n");
     for index in 1..=5_500 {
-        text.push_str(&format!(
-            "a{index}@b.fr;Nom;Prénom;2024;{index};9000;2;Chirurgie;Lyon\n"
-        ));
+        text.push_str(&format!("a{index}@b.fr;Nom;Prénom;2024;{index};9000;2;Chirurgie;Lyon\n"));
     }
     assert_eq!(interns(text.as_bytes()).len(), 5_500);
 }

@@ -20,11 +20,7 @@ fn set(cells: &mut [Vec<String>], line: usize, column: &str, value: &str) {
 
 fn add_column(cells: &mut [Vec<String>], header: &str, value: impl Fn(usize) -> String) {
     for (index, row) in cells.iter_mut().enumerate() {
-        row.push(if index == 0 {
-            header.to_owned()
-        } else {
-            value(index)
-        });
+        row.push(if index == 0 { header.to_owned() } else { value(index) });
     }
 }
 
@@ -132,12 +128,8 @@ fn every_breakage_is_told() {
 #[test]
 fn one_breakage_is_one_problem() {
     // What follows from a breakage, and must not be told as well, would bury it.
-    const SEVERAL: [&str; 4] = [
-        "phone in letters",
-        "two cohort sizes",
-        "too many columns",
-        "the interns' file",
-    ];
+    const SEVERAL: [&str; 4] =
+        ["phone in letters", "two cohort sizes", "too many columns", "the interns' file"];
     for breakage in INTERN_BREAKAGES.iter().chain(POST_BREAKAGES) {
         if SEVERAL.contains(&breakage.name) {
             continue;
@@ -161,10 +153,7 @@ fn all_problems_come_at_once_and_by_line() {
     set(&mut cells, 3, "email", "x");
     cells[5].truncate(3);
     let problems = intern_problems(joined(&cells, ";", "\r\n").as_bytes());
-    let seen: Vec<_> = problems
-        .iter()
-        .map(|problem| (problem.line, problem.code))
-        .collect();
+    let seen: Vec<_> = problems.iter().map(|problem| (problem.line, problem.code)).collect();
     assert_eq!(
         seen,
         [
@@ -206,11 +195,7 @@ fn other_kinds_of_file_are_named() {
     ] {
         let problems = intern_problems(bytes);
         assert_eq!(problems[0].code, "unsupported_kind");
-        assert!(
-            problems[0].message.contains(says),
-            "{}",
-            problems[0].message
-        );
+        assert!(problems[0].message.contains(says), "{}", problems[0].message);
         assert!(problems[0].remedy.contains("XLSX"));
     }
     for bytes in [&b""[..], b"  \r\n", b"\xEF\xBB\xBF"] {
@@ -228,10 +213,7 @@ fn no_stray_quote_swallows_a_row() {
             let mut broken = text.clone();
             broken.insert(*other, '"');
             broken.insert(*one, '"');
-            let source = Source {
-                file_name: "posts.csv",
-                bytes: broken.as_bytes(),
-            };
+            let source = Source { file_name: "posts.csv", bytes: broken.as_bytes() };
             if let Ok(imported) = read_posts(&source) {
                 assert_eq!(imported.rows.len(), 3, "{broken}");
             }

@@ -7,11 +7,7 @@ use encoding_rs::WINDOWS_1252;
 fn utf16(text: &str, little_endian: bool) -> Vec<u8> {
     let units = "\u{FEFF}".encode_utf16().chain(text.encode_utf16());
     let bytes = |unit: u16| {
-        if little_endian {
-            unit.to_le_bytes()
-        } else {
-            unit.to_be_bytes()
-        }
+        if little_endian { unit.to_le_bytes() } else { unit.to_be_bytes() }
     };
     units.flat_map(bytes).collect()
 }
@@ -37,11 +33,7 @@ fn same_rows_in_every_dress() {
                 ("UTF-16 BE", utf16(&text, false)),
                 ("Windows-1252", windows_1252(&text)),
             ] {
-                assert_eq!(
-                    interns(&bytes),
-                    expected,
-                    "{name} {separator:?} {line_end:?}"
-                );
+                assert_eq!(interns(&bytes), expected, "{name} {separator:?} {line_end:?}");
             }
         }
     }
@@ -79,36 +71,17 @@ fn wrong_encodings_are_told_with_their_line() {
     let replace = |from: &[u8], to: &[u8]| {
         let text = joined(&small("interns.csv"), ";", "\r\n");
         let bytes = windows_1252(&text);
-        let at = bytes
-            .windows(from.len())
-            .position(|part| part == from)
-            .unwrap();
+        let at = bytes.windows(from.len()).position(|part| part == from).unwrap();
         [&bytes[..at], to, &bytes[at + from.len()..]].concat()
     };
     // Line 5 holds the first « Kévin ».
     for (name, bytes, code) in [
-        (
-            "old Mac",
-            replace(b"K\xE9vin", b"K\x8Evin"),
-            "wrong_encoding",
-        ),
+        ("old Mac", replace(b"K\xE9vin", b"K\x8Evin"), "wrong_encoding"),
         ("DOS", replace(b"K\xE9vin", b"K\x82vin"), "wrong_encoding"),
-        (
-            "undefined byte",
-            replace(b"K\xE9vin", b"K\x8Fvin"),
-            "wrong_encoding",
-        ),
-        (
-            "UTF-8 without accents elsewhere",
-            replace(b"K\xE9vin", b"K\xC3\xA9vin"),
-            "mojibake",
-        ),
+        ("undefined byte", replace(b"K\xE9vin", b"K\x8Fvin"), "wrong_encoding"),
+        ("UTF-8 without accents elsewhere", replace(b"K\xE9vin", b"K\xC3\xA9vin"), "mojibake"),
         ("NUL", replace(b"K\xE9vin", b"K\0vin"), "control_character"),
-        (
-            "escape",
-            replace(b"K\xE9vin", b"K\x1Bvin"),
-            "control_character",
-        ),
+        ("escape", replace(b"K\xE9vin", b"K\x1Bvin"), "control_character"),
     ] {
         let problems = intern_problems(&bytes);
         let first = problems.iter().find(|problem| problem.line == Some(5));
@@ -131,10 +104,7 @@ fn double_encoding_and_lost_characters_are_told() {
 
     let lost = text.replace("Kévin", "K\u{FFFD}vin");
     let problems = intern_problems(lost.as_bytes());
-    assert_eq!(
-        (problems[0].line, problems[0].code),
-        (Some(5), "replacement_character")
-    );
+    assert_eq!((problems[0].line, problems[0].code), (Some(5), "replacement_character"));
 
     let mut cut = utf16(&text, true);
     cut.pop();

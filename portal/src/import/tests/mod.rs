@@ -38,37 +38,21 @@ fn joined(cells: &[Vec<String>], separator: &str, line_end: &str) -> String {
 }
 
 fn interns(bytes: &[u8]) -> Vec<ImportedIntern> {
-    let source = Source {
-        file_name: "interns.csv",
-        bytes,
-    };
-    read_interns(&source)
-        .unwrap_or_else(|problems| panic!("{problems}"))
-        .rows
+    let source = Source { file_name: "interns.csv", bytes };
+    read_interns(&source).unwrap_or_else(|problems| panic!("{problems}")).rows
 }
 
 fn posts(bytes: &[u8]) -> Vec<ImportedPost> {
-    let source = Source {
-        file_name: "posts.csv",
-        bytes,
-    };
-    read_posts(&source)
-        .unwrap_or_else(|problems| panic!("{problems}"))
-        .rows
+    let source = Source { file_name: "posts.csv", bytes };
+    read_posts(&source).unwrap_or_else(|problems| panic!("{problems}")).rows
 }
 
 fn intern_problems(bytes: &[u8]) -> Vec<Problem> {
-    let source = Source {
-        file_name: "interns.csv",
-        bytes,
-    };
+    let source = Source { file_name: "interns.csv", bytes };
     read_interns(&source).expect_err("the file is broken").0
 }
 
 fn post_problems(bytes: &[u8]) -> Vec<Problem> {
-    let source = Source {
-        file_name: "posts.csv",
-        bytes,
-    };
+    let source = Source { file_name: "posts.csv", bytes };
     read_posts(&source).expect_err("the file is broken").0
 }

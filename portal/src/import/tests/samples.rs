@@ -18,15 +18,10 @@ fn all_samples_import() {
         assert_eq!(posts.len(), post_count, "{name}");
         let total: u16 = posts.iter().map(|post| post.seats).sum();
         assert_eq!(total, seats, "{name}");
-        let third = interns
-            .iter()
-            .filter(|intern| intern.extra_time_percent == 33);
+        let third = interns.iter().filter(|intern| intern.extra_time_percent == 33);
         assert_eq!(third.count(), extra_times, "{name}");
         let lines = interns.iter().map(|intern| intern.line);
-        assert!(
-            lines.eq(2..2 + u32::try_from(intern_count).unwrap()),
-            "{name}"
-        );
+        assert!(lines.eq(2..2 + u32::try_from(intern_count).unwrap()), "{name}");
     }
 }
 
@@ -41,28 +36,13 @@ fn accents_survive_every_encoding_of_the_samples() {
     assert_eq!(first.validated_semesters, 8);
 
     let reunion = interns(&sample("reunion-medecine-generale", "interns.csv"));
-    let names: Vec<&str> = reunion
-        .iter()
-        .map(|intern| intern.last_name.as_str())
-        .collect();
+    let names: Vec<&str> = reunion.iter().map(|intern| intern.last_name.as_str()).collect();
     assert!(names.contains(&"Çelik") && names.contains(&"Guérin"));
-    assert!(
-        reunion
-            .iter()
-            .all(|intern| intern.specialty == "Médecine générale")
-    );
-    assert!(
-        reunion
-            .iter()
-            .all(|intern| intern.subdivision == "Océan Indien")
-    );
+    assert!(reunion.iter().all(|intern| intern.specialty == "Médecine générale"));
+    assert!(reunion.iter().all(|intern| intern.subdivision == "Océan Indien"));
 
     let psychiatry = interns(&sample("lille-psychiatrie", "interns.csv"));
-    assert!(
-        psychiatry
-            .iter()
-            .any(|intern| intern.last_name == "N'GUESSAN")
-    );
+    assert!(psychiatry.iter().any(|intern| intern.last_name == "N'GUESSAN"));
 }
 
 #[test]
@@ -77,20 +57,9 @@ fn criteria_are_split() {
 #[test]
 fn shared_ranks_are_warned_about_and_import() {
     let bytes = sample("idf-medecine-generale", "interns.csv");
-    let imported = read_interns(&Source {
-        file_name: "interns.csv",
-        bytes: &bytes,
-    })
-    .unwrap();
-    let codes: Vec<&str> = imported
-        .warnings
-        .iter()
-        .map(|warning| warning.code)
-        .collect();
-    assert!(
-        codes.iter().filter(|code| **code == "shared_rank").count() >= 2,
-        "{codes:?}"
-    );
+    let imported = read_interns(&Source { file_name: "interns.csv", bytes: &bytes }).unwrap();
+    let codes: Vec<&str> = imported.warnings.iter().map(|warning| warning.code).collect();
+    assert!(codes.iter().filter(|code| **code == "shared_rank").count() >= 2, "{codes:?}");
     assert!(codes.iter().all(|code| *code == "shared_rank"), "{codes:?}");
 }
 
@@ -99,11 +68,7 @@ fn a_minority_is_warned_about() {
     let mut cells = small("interns.csv");
     cells[5][7] = "Psychiatrie".to_owned();
     let text = joined(&cells, ";", "\n");
-    let imported = read_interns(&Source {
-        file_name: "interns.csv",
-        bytes: text.as_bytes(),
-    })
-    .unwrap();
+    let imported = read_interns(&Source { file_name: "interns.csv", bytes: text.as_bytes() }).unwrap();
     assert_eq!(imported.warnings.len(), 1);
     assert_eq!(imported.warnings[0].code, "unlike_majority");
     assert_eq!(imported.warnings[0].line, Some(6));
@@ -133,15 +98,7 @@ fn headers_in_any_order_and_spelling() {
     assert_eq!(shuffled, interns(&sample("lille-pediatrie", "interns.csv")));
 
     let mut cells = small("posts.csv");
-    let spelled = [
-        "N° IMOTEP",
-        "Hôpital",
-        "Terrain",
-        "Discipline",
-        "Phase",
-        "Nombre de postes",
-        "Agréments",
-    ];
+    let spelled = ["N° IMOTEP", "Hôpital", "Terrain", "Discipline", "Phase", "Nombre de postes", "Agréments"];
     cells[0] = spelled.map(str::to_owned).to_vec();
     for row in &mut cells {
         row.reverse();
@@ -156,15 +113,9 @@ fn optional_columns_may_be_absent_or_filled() {
     for row in &mut cells {
         row.truncate(9);
     }
-    assert!(
-        interns(joined(&cells, ";", "\n").as_bytes())
-            .iter()
-            .all(|intern| {
-                intern.extra_time_percent == 0
-                    && intern.call_rank.is_none()
-                    && intern.phone.is_none()
-            })
-    );
+    assert!(interns(joined(&cells, ";", "\n").as_bytes()).iter().all(|intern| {
+        intern.extra_time_percent == 0 && intern.call_rank.is_none() && intern.phone.is_none()
+    }));
     let count = cells.len();
     for (index, row) in cells.iter_mut().enumerate() {
         let (rank, phone) = match index {
@@ -234,34 +185,23 @@ fn unusual_posts_are_warned_about() {
     cells[1][5] = "0".to_owned();
     cells[2][0] = "100002".to_owned();
     let text = joined(&cells, ";", "\n");
-    let imported = super::super::read_posts(&Source {
-        file_name: "posts.csv",
-        bytes: text.as_bytes(),
-    })
-    .unwrap();
-    let seen: Vec<_> = imported
-        .warnings
-        .iter()
-        .map(|one| (one.line, one.code))
-        .collect();
+    let imported =
+        super::super::read_posts(&Source { file_name: "posts.csv", bytes: text.as_bytes() }).unwrap();
+    let seen: Vec<_> = imported.warnings.iter().map(|one| (one.line, one.code)).collect();
     assert_eq!(seen, [(Some(2), "no_seats"), (Some(3), "short_imotep")]);
 }
 
 #[test]
 fn files_are_read_within_bounds() {
     let path = format!("{SAMPLES}lille-pediatrie/posts.csv");
-    assert_eq!(
-        read_file(Path::new(&path)).unwrap(),
-        sample("lille-pediatrie", "posts.csv")
-    );
+    assert_eq!(read_file(Path::new(&path)).unwrap(), sample("lille-pediatrie", "posts.csv"));
     let message = |result: Result<Vec<u8>, Problems>| result.unwrap_err().to_string();
     assert!(message(read_file(Path::new("/absent/interns.csv"))).contains("il n'existe pas"));
     assert!(message(read_file(Path::new(SAMPLES))).contains("c'est un dossier"));
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.csv");
     let file = std::fs::File::create(&large).unwrap();
-    file.set_len(super::super::limits::MAX_FILE_BYTES + 1)
-        .unwrap();
+    file.set_len(super::super::limits::MAX_FILE_BYTES + 1).unwrap();
     assert_eq!(
         message(read_file(&large)),
         "large.csv : le fichier dépasse 10 Mio → Gardez la feuille des données seule, sans image, \

@@ -34,11 +34,7 @@ fn changed(change: impl FnOnce(&mut Worksheet)) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Imported<ImportedIntern> {
-    read_interns(&Source {
-        file_name: "interns.xlsx",
-        bytes,
-    })
-    .unwrap_or_else(|problems| panic!("{problems}"))
+    read_interns(&Source { file_name: "interns.xlsx", bytes }).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// A workbook of hand-written parts, for what no library would write.
@@ -86,10 +82,7 @@ fn samples_survive_a_workbook() {
         interns(&workbook_of(&small("interns.csv"))),
         interns(&sample("lille-pediatrie", "interns.csv"))
     );
-    assert_eq!(
-        posts(&workbook_of(&small("posts.csv"))),
-        posts(&sample("lille-pediatrie", "posts.csv"))
-    );
+    assert_eq!(posts(&workbook_of(&small("posts.csv"))), posts(&sample("lille-pediatrie", "posts.csv")));
 }
 
 #[test]
@@ -97,9 +90,7 @@ fn values_are_read_as_they_were_meant() {
     let read = interns(&changed(|sheet| {
         let percent = Format::new().set_num_format("0%");
         sheet.write_string(1, 4, "8 388").unwrap();
-        sheet
-            .write_number_with_format(1, 9, 0.33, &percent)
-            .unwrap();
+        sheet.write_number_with_format(1, 9, 0.33, &percent).unwrap();
         sheet.write_number(2, 9, 4.0 / 3.0).unwrap();
         sheet.write_boolean(3, 9, true).unwrap();
         let formula = Formula::new("=1+3116").set_result("3117");
@@ -107,11 +98,7 @@ fn values_are_read_as_they_were_meant() {
     }));
     assert_eq!(read[0].national_rank, 8388);
     assert_eq!(read[2].national_rank, 3117);
-    let extra: Vec<u16> = read
-        .iter()
-        .take(4)
-        .map(|intern| intern.extra_time_percent)
-        .collect();
+    let extra: Vec<u16> = read.iter().take(4).map(|intern| intern.extra_time_percent).collect();
     assert_eq!(extra, [33, 33, 33, 0]);
 }
 
@@ -131,13 +118,7 @@ fn spreadsheet_mishaps_are_told_with_row_and_column() {
     let seen: Vec<_> = problems
         .iter()
         .take(5)
-        .map(|problem| {
-            (
-                problem.line.unwrap(),
-                problem.column.as_deref().unwrap(),
-                problem.code,
-            )
-        })
+        .map(|problem| (problem.line.unwrap(), problem.column.as_deref().unwrap(), problem.code))
         .collect();
     assert_eq!(
         seen,
@@ -163,11 +144,7 @@ fn the_first_visible_sheet_with_content_is_read() {
     fill(sheet, &small("interns.csv"));
     sheet.set_active(true);
     let notes = workbook.add_worksheet();
-    notes
-        .set_name("Notes")
-        .unwrap()
-        .write_string(0, 0, "à relire")
-        .unwrap();
+    notes.set_name("Notes").unwrap().write_string(0, 0, "à relire").unwrap();
     let imported = read(&workbook.save_to_buffer().unwrap());
     assert_eq!(imported.rows.len(), 12);
     assert_eq!(imported.warnings.len(), 1);
@@ -190,19 +167,11 @@ fn a_stray_cell_costs_one_cell() {
     let problems = intern_problems(&far);
     assert_eq!(problems[0].code, "too_many_columns");
     assert_eq!(problems[0].line, Some(1_048_576));
-    assert!(
-        problems[0].message.contains("XFD1048576"),
-        "{}",
-        problems[0].message
-    );
+    assert!(problems[0].message.contains("XFD1048576"), "{}", problems[0].message);
     let low = changed(|sheet| {
         sheet.write_string(1_048_575, 1, "x").unwrap();
     });
-    assert!(
-        intern_problems(&low)
-            .iter()
-            .all(|problem| problem.line == Some(1_048_576))
-    );
+    assert!(intern_problems(&low).iter().all(|problem| problem.line == Some(1_048_576)));
     let blank = changed(|sheet| {
         sheet.write_string(1_048_575, 16_383, "  ").unwrap();
     });
@@ -234,26 +203,13 @@ fn entities_are_not_expanded() {
     let strings = "<!DOCTYPE sst [<!ENTITY a SYSTEM \"file:///etc/passwd\">\
         <!ENTITY b \"&c;&c;&c;\">]><sst><si><t>&a;&b;</t></si></sst>";
     let row = "<row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c></row>";
-    assert_eq!(
-        code_of(&raw_workbook(&sheet_of(row), strings)),
-        "suspicious_workbook"
-    );
+    assert_eq!(code_of(&raw_workbook(&sheet_of(row), strings)), "suspicious_workbook");
     // Without the declaration the reference means nothing, and is never looked up.
     let strings = "<sst><si><t>&a;</t></si></sst>";
     let problems = intern_problems(&raw_workbook(&sheet_of(row), strings));
-    assert!(
-        problems
-            .iter()
-            .all(|problem| !problem.message.contains("root:"))
-    );
-    let utf16: Vec<u8> = "\u{FEFF}<sst/>"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    let bytes = raw_archive(&[
-        ("xl/workbook.xml", b"<workbook/>"),
-        ("xl/sharedStrings.xml", &utf16),
-    ]);
+    assert!(problems.iter().all(|problem| !problem.message.contains("root:")));
+    let utf16: Vec<u8> = "\u{FEFF}<sst/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let bytes = raw_archive(&[("xl/workbook.xml", b"<workbook/>"), ("xl/sharedStrings.xml", &utf16)]);
     assert_eq!(code_of(&bytes), "suspicious_workbook");
 }
 
@@ -268,10 +224,7 @@ fn one_long_text_in_every_cell_is_bounded() {
         }
         rows.push_str("</row>");
     }
-    assert_eq!(
-        code_of(&raw_workbook(&sheet_of(&rows), &strings)),
-        "too_much_text"
-    );
+    assert_eq!(code_of(&raw_workbook(&sheet_of(&rows), &strings)), "too_much_text");
 }
 
 #[test]
@@ -285,22 +238,16 @@ fn bombs_are_refused() {
     // The same, with a directory that lies about the size.
     let mut lying = bomb;
     let size = u32::try_from(zeros.len()).unwrap().to_le_bytes();
-    let places: Vec<usize> = (0..lying.len() - 4)
-        .filter(|at| lying[*at..at + 4] == size)
-        .collect();
+    let places: Vec<usize> = (0..lying.len() - 4).filter(|at| lying[*at..at + 4] == size).collect();
     assert!(!places.is_empty());
     for at in places {
         lying[at..at + 4].copy_from_slice(&1_000_u32.to_le_bytes());
     }
     let code = code_of(&lying);
-    assert!(
-        ["oversized_workbook", "damaged_workbook"].contains(&code),
-        "{code}"
-    );
+    assert!(["oversized_workbook", "damaged_workbook"].contains(&code), "{code}");
 
     let names: Vec<String> = (0..1_001).map(|index| format!("xl/{index}.xml")).collect();
-    let mut parts: Vec<(&str, &[u8])> =
-        names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let mut parts: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
     parts.push(("xl/workbook.xml", b"<workbook/>"));
     assert_eq!(code_of(&raw_archive(&parts)), "oversized_workbook");
 }
@@ -316,11 +263,7 @@ fn other_archives_are_named() {
     ] {
         let problems = post_problems(&raw_archive(&[(part, b"x")]));
         assert_eq!(problems[0].code, "unsupported_kind");
-        assert!(
-            problems[0].message.contains(says),
-            "{}",
-            problems[0].message
-        );
+        assert!(problems[0].message.contains(says), "{}", problems[0].message);
     }
     assert_eq!(code_of(b"PK\x05\x06"), "damaged_workbook");
 }

@@ -1,0 +1,495 @@
+//! One client: a connection, its position, and the check of every message it is told.
+//!
+//! Nearly every message is a change that another client was told before: then it costs one comparison of
+//! bytes with the [`Chain`](crate::chain::Chain). Whatever breaks the protocol is a fault of the run, said
+//! with the client's name; the client then stops checking and only drains its socket. Absent: what to
+//! choose and when, which is a scenario's business; commands are in [`crate::command`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::Value;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::chain::{Position, Step};
+use crate::clock;
+use crate::command::Pending;
+use crate::door::Door;
+use crate::room::{GivenReceipt, Receipt, Room, count};
+use crate::state::{Standing, number};
+use crate::wire::{self, Decoder, Frame};
+
+/// First and longest random wait before coming back (`PROTOCOL.md`, close codes).
+const COME_BACK_MS: (u64, u64) = (3_000, 30_000);
+/// How long a connection attempt may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+
+/// Where a client is in the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not connected.
+    Away,
+    /// Has said hello.
+    Hello,
+    /// Was welcomed without being resumed; the snapshot is to come.
+    Welcomed,
+    /// Knows a state and follows it.
+    Live,
+    /// Was told something against the protocol; what comes is no longer looked at.
+    Failed,
+}
+
+/// The server's clock, as the welcome told it.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerClock {
+    /// Its time, ms since 1970…
+    pub server_time: i64,
+    /// …at this instant of ours.
+    pub at: Instant,
+    /// How fast it runs.
+    pub speed: f64,
+}
+
+impl ServerClock {
+    /// Our instant at which the server's clock says `server_time`; now, if that has passed.
+    pub fn local(&self, server_time: i64) -> Instant {
+        let ahead_ms = (server_time - self.server_time) as f64 / self.speed.max(1e-9);
+        self.at + Duration::from_secs_f64((ahead_ms / 1_000.0).max(0.0))
+    }
+
+    /// What the server's clock says at `instant`.
+    pub fn server(&self, instant: Instant) -> i64 {
+        let gone_ms = instant.saturating_duration_since(self.at).as_secs_f64() * 1_000.0;
+        self.server_time + (gone_ms * self.speed) as i64
+    }
+}
+
+/// A socket that has been upgraded and has not said hello yet.
+pub struct Opened {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+/// See the [module](self).
+pub struct Viewer {
+    /// Which client; also decides its source address.
+    pub number: usize,
+    /// By which door it comes.
+    pub door: Door,
+    /// What it shares with the others.
+    pub room: Rc<Room>,
+    phase: Cell<Phase>,
+    position: Cell<Option<Position>>,
+    asked_to_resume: Cell<bool>,
+    standing: Cell<Standing>,
+    receipt: RefCell<Option<Receipt>>,
+    clock: Cell<Option<ServerClock>>,
+    closed_with: Cell<Option<u16>>,
+    writer: RefCell<Option<OwnedWriteHalf>>,
+    task: RefCell<Option<AbortHandle>>,
+    pub(crate) pending: RefCell<HashMap<Uuid, Pending>>,
+    /// Something about this client changed: its phase, its standing, its receipt.
+    pub news: Notify,
+}
+
+impl Viewer {
+    /// A client that is not connected yet.
+    pub fn new(number: usize, door: Door, room: &Rc<Room>) -> Rc<Self> {
+        Rc::new(Self {
+            number,
+            door,
+            room: Rc::clone(room),
+            phase: Cell::new(Phase::Away),
+            position: Cell::new(None),
+            asked_to_resume: Cell::new(false),
+            standing: Cell::new(Standing::Waiting),
+            receipt: RefCell::default(),
+            clock: Cell::new(None),
+            closed_with: Cell::new(None),
+            writer: RefCell::default(),
+            task: RefCell::default(),
+            pending: RefCell::default(),
+            news: Notify::new(),
+        })
+    }
+
+    /// How reports call it.
+    pub fn name(&self) -> String {
+        format!("client {} ({})", self.number, self.door.role)
+    }
+
+    /// Where it is in the conversation.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// The last position it knows.
+    pub fn position(&self) -> Option<Position> {
+        self.position.get()
+    }
+
+    /// Where its own intern stands, as far as this client was told.
+    pub fn standing(&self) -> Standing {
+        self.standing.get()
+    }
+
+    /// The proof of its choice.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.receipt.borrow().clone()
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> Option<ServerClock> {
+        self.clock.get()
+    }
+
+    // --- connecting ---------------------------------------------------------------------------
+
+    /// Opens the socket, up to the upgrade.
+    ///
+    /// # Errors
+    /// When the server refuses, or does not answer within 20 s.
+    pub async fn handshake(&self) -> Result<Opened> {
+        let opening = async {
+            let socket = TcpSocket::new_v4()?;
+            if let Some(source) = self.room.source(self.number) {
+                socket.bind((source, 0).into())?;
+            }
+            let mut stream = socket.connect(self.room.address).await?;
+            stream.set_nodelay(true)?;
+            let path = self.door.role.socket_path(&self.room.amphi);
+            let rest = wire::upgrade(&mut stream, &self.room.authority, &path, &self.door.token).await?;
+            anyhow::Ok(Opened { stream, rest })
+        };
+        let opened = tokio::time::timeout(CONNECT_WITHIN, opening).await;
+        opened.map_err(|_| anyhow!("no upgrade within {} s", CONNECT_WITHIN.as_secs()))?
+    }
+
+    /// Says hello (with the last position known, if any) and follows from then on, in a task of its own.
+    ///
+    /// # Errors
+    /// When the hello cannot be written.
+    pub fn begin(self: &Rc<Self>, opened: Opened) -> Result<()> {
+        let (read, write) = opened.stream.into_split();
+        *self.writer.borrow_mut() = Some(write);
+        self.phase.set(Phase::Hello);
+        self.closed_with.set(None);
+        self.asked_to_resume.set(self.position.get().is_some());
+        let resume = self.position.get().map_or_else(String::new, |position| {
+            format!(r#","resume":{{"epoch":{},"seq":{}}}"#, position.epoch, position.seq)
+        });
+        self.write(&wire::text_frame(&format!(r#"{{"type":"hello","protocol":1{resume}}}"#)))?;
+        let task = tokio::task::spawn_local(Rc::clone(self).follow(read, opened.rest));
+        *self.task.borrow_mut() = Some(task.abort_handle());
+        Ok(())
+    }
+
+    /// Handshake, hello, and the state.
+    ///
+    /// # Errors
+    /// When any of these fails or takes more than 20 s.
+    pub async fn connect(self: &Rc<Self>) -> Result<()> {
+        let opened = self.handshake().await?;
+        self.begin(opened)?;
+        self.ready().await
+    }
+
+    /// Waits until it knows a state.
+    ///
+    /// # Errors
+    /// When it fails, is closed, or is told none within 20 s.
+    pub async fn ready(&self) -> Result<()> {
+        let wait = async {
+            loop {
+                match self.phase() {
+                    Phase::Live => return Ok(()),
+                    Phase::Failed => anyhow::bail!("{} failed before it knew a state", self.name()),
+                    Phase::Away => anyhow::bail!("{} was closed before it knew a state", self.name()),
+                    Phase::Hello | Phase::Welcomed => self.news.notified().await,
+                }
+            }
+        };
+        let ready = tokio::time::timeout(CONNECT_WITHIN, wait).await;
+        ready.map_err(|_| anyhow!("{}: no state within {} s", self.name(), CONNECT_WITHIN.as_secs()))?
+    }
+
+    /// Breaks the connection without a word, as a lost network does, and comes back as the protocol says.
+    pub fn cut(self: &Rc<Self>) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.abort();
+        }
+        self.leave();
+        tokio::task::spawn_local(Rc::clone(self).come_back());
+    }
+
+    /// Breaks the connection for good.
+    pub fn go_away(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.abort();
+        }
+        self.leave();
+    }
+
+    fn leave(&self) {
+        if self.phase.get() != Phase::Failed {
+            self.phase.set(Phase::Away);
+        }
+        self.writer.borrow_mut().take();
+        self.pending.borrow_mut().clear();
+        self.news.notify_waiters();
+    }
+
+    async fn follow(self: Rc<Self>, mut read: OwnedReadHalf, rest: Vec<u8>) {
+        let mut decoder = Decoder::default();
+        let first = decoder.feed(&rest, |frame| self.on_frame(&frame, clock::now()));
+        drop(rest);
+        let end = match first {
+            Ok(()) => std::future::poll_fn(|cx| self.poll_read(cx, &mut read, &mut decoder)).await,
+            Err(problem) => problem,
+        };
+        self.leave();
+        if self.room.over.get() || self.phase.get() == Phase::Failed {
+            return;
+        }
+        let code = self.closed_with.get();
+        let how = code.map_or_else(|| format!("{end:#}"), |code| format!("closed by the server with {code}"));
+        if !self.room.reconnect || code.is_some_and(|code| code >= 4500) {
+            self.room.fault(self.name(), how);
+            return;
+        }
+        self.come_back().await;
+    }
+
+    async fn come_back(self: Rc<Self>) {
+        let mut longest_ms = COME_BACK_MS.0;
+        while !self.room.over.get() {
+            tokio::time::sleep(Duration::from_millis(rand::random_range(0..longest_ms))).await;
+            match self.connect().await {
+                Ok(()) => return count(&self.room.counts.reconnections),
+                Err(problem) => eprintln!("{} could not come back yet: {problem:#}", self.name()),
+            }
+            if self.phase.get() == Phase::Failed {
+                return;
+            }
+            longest_ms = (longest_ms * 2).min(COME_BACK_MS.1);
+        }
+    }
+
+    /// Reads until the connection ends; why it did.
+    fn poll_read(
+        &self,
+        cx: &mut TaskContext<'_>,
+        read: &mut OwnedReadHalf,
+        decoder: &mut Decoder,
+    ) -> Poll<anyhow::Error> {
+        let mut shared = self.room.read_buffer.borrow_mut();
+        loop {
+            let mut buffer = ReadBuf::new(&mut shared);
+            if let Err(problem) = ready!(Pin::new(&mut *read).poll_read(cx, &mut buffer)) {
+                return Poll::Ready(anyhow!(problem).context("the connection broke"));
+            }
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(anyhow!("the server closed the connection without a word"));
+            }
+            self.room.counts.bytes.set(self.room.counts.bytes.get() + bytes.len() as u64);
+            let now = clock::now();
+            if let Err(problem) = decoder.feed(bytes, |frame| self.on_frame(&frame, now)) {
+                self.fail(&format!("{problem:#}"));
+                return Poll::Ready(problem);
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, frame: &[u8]) -> Result<()> {
+        let writer = self.writer.borrow();
+        let written = writer.as_ref().context("not connected")?.try_write(frame)?;
+        ensure!(written == frame.len(), "the server does not read what {} writes", self.name());
+        Ok(())
+    }
+
+    // --- being told ---------------------------------------------------------------------------
+
+    pub(crate) fn fail(&self, what: &str) {
+        if self.phase.replace(Phase::Failed) != Phase::Failed {
+            self.room.fault(self.name(), what);
+        }
+        self.news.notify_waiters();
+    }
+
+    fn on_frame(&self, frame: &Frame<'_>, now: Instant) {
+        match frame {
+            Frame::Text(text) => self.on_text(text, now),
+            Frame::Ping(payload) => drop(self.write(&wire::pong_frame(payload))),
+            Frame::Pong => {}
+            Frame::Close(code) => {
+                self.closed_with.set(*code);
+                drop(self.write(&wire::close_frame()));
+            }
+        }
+    }
+
+    fn on_text(&self, text: &[u8], now: Instant) {
+        match self.phase.get() {
+            Phase::Failed | Phase::Away => return,
+            Phase::Live if self.on_known_change(text, now) => return,
+            Phase::Live | Phase::Hello | Phase::Welcomed => {}
+        }
+        if let Err(problem) = self.on_message(text, now) {
+            self.fail(&format!("{problem:#}"));
+        }
+    }
+
+    /// The way of nearly every message: the bytes somebody else was told before.
+    fn on_known_change(&self, text: &[u8], now: Instant) -> bool {
+        let Some(position) = self.position.get() else { return false };
+        let mut chain = self.room.chain.borrow_mut();
+        match chain.matching(position.seq, text) {
+            Some(step) => {
+                self.apply(step, now);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn on_message(&self, text: &[u8], now: Instant) -> Result<()> {
+        if text.starts_with(br#"{"type":"snapshot""#) {
+            return self.on_snapshot(text, now);
+        }
+        let message: Value = serde_json::from_slice(text).context("a message that is not JSON")?;
+        let kind = message["type"].as_str().context("a message without type")?;
+        ensure!(self.phase.get() != Phase::Hello || kind == "welcome", "a {kind} came before the welcome");
+        match kind {
+            "welcome" => self.on_welcome(&message, now),
+            "snapshot" => self.on_snapshot(text, now),
+            "change" => self.on_new_change(text, message, now),
+            "me" => self.on_me(&message),
+            "outcome" | "busy" => self.on_answer(kind, &message, now),
+            "presence" | "clock" | "service" => Ok(()),
+            _ => {
+                count(&self.room.counts.unknown_messages);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_welcome(&self, message: &Value, now: Instant) -> Result<()> {
+        ensure!(self.phase.get() == Phase::Hello, "a second welcome");
+        ensure!(number(message, "protocol")? == 1, "welcome to protocol {}", message["protocol"]);
+        let server_time = message["server_time"].as_i64().context("a welcome without server_time")?;
+        let speed = message["speed"].as_f64().context("a welcome without speed")?;
+        self.clock.set(Some(ServerClock { server_time, at: now, speed }));
+        let resumed = message["resumed"].as_bool().context("a welcome without resumed")?;
+        if !resumed {
+            self.phase.set(Phase::Welcomed);
+            return Ok(());
+        }
+        ensure!(self.asked_to_resume.get(), "resumed without having asked");
+        count(&self.room.counts.resumed);
+        self.phase.set(Phase::Live);
+        self.news.notify_waiters();
+        Ok(())
+    }
+
+    fn on_snapshot(&self, text: &[u8], now: Instant) -> Result<()> {
+        ensure!(self.phase.get() != Phase::Hello, "a snapshot came before the welcome");
+        let mut chain = self.room.chain.borrow_mut();
+        let known = chain.snapshot(&self.name(), text)?;
+        let to = Position { epoch: known.state.epoch, seq: known.state.seq };
+        if self.phase.get() == Phase::Live {
+            count(&self.room.counts.caught_up_by_snapshot);
+        }
+        if let Some(from) = self.position.get() {
+            ensure!(to.seq >= from.seq, "a snapshot leads back from {} to {}", from.seq, to.seq);
+            let mut seq = from.seq;
+            while let Some(step) = chain.step_mut(seq).filter(|step| step.to.seq <= to.seq) {
+                self.learn(step, now);
+                seq = step.to.seq;
+            }
+        }
+        self.position.set(Some(to));
+        if let Some(rank) = self.door.role.rank() {
+            self.standing.set(known.state.standing(rank));
+        }
+        self.phase.set(Phase::Live);
+        self.news.notify_waiters();
+        Ok(())
+    }
+
+    fn on_new_change(&self, text: &[u8], message: Value, now: Instant) -> Result<()> {
+        ensure!(self.phase.get() == Phase::Live, "a change came before the snapshot");
+        let position = self.position.get().context("a change without a position")?;
+        let mut chain = self.room.chain.borrow_mut();
+        let name = if chain.step_mut(position.seq).is_none() { self.name() } else { String::new() };
+        chain.tell(&name, position, text, message, now)?;
+        let step = chain.step_mut(position.seq).context("the chain lost a step")?;
+        if step.choice.is_none() {
+            let timing = self.room.timing.borrow();
+            step.choice = step.placed.iter().find_map(|placed| timing.choice_of(placed.rank));
+        }
+        self.apply(step, now);
+        Ok(())
+    }
+
+    fn apply(&self, step: &mut Step, now: Instant) {
+        step.deliveries += 1;
+        count(&self.room.counts.deliveries);
+        self.learn(step, now);
+        self.position.set(Some(step.to));
+        let Some(rank) = self.door.role.rank() else { return };
+        if let Some(standing) = step.standing_of(rank) {
+            self.standing.set(standing);
+            self.news.notify_waiters();
+        }
+        if step.held_refused.contains(&rank) {
+            count(&self.room.counts.held_refused);
+            self.news.notify_waiters();
+        }
+    }
+
+    fn learn(&self, step: &mut Step, now: Instant) {
+        step.knowers += 1;
+        step.last_known = now;
+        if let Some(choice) = step.choice {
+            self.room.timing.borrow_mut().known(choice, now);
+        }
+    }
+
+    fn on_me(&self, message: &Value) -> Result<()> {
+        let rank = self.door.role.rank().context("a me for somebody who is no intern")?;
+        ensure!(number(message, "rank")? == u64::from(rank), "a me for rank {}", message["rank"]);
+        match message.get("receipt") {
+            None | Some(Value::Null) => {
+                ensure!(self.receipt.borrow().is_none(), "a me without the receipt that was given before");
+                Ok(())
+            }
+            Some(receipt) => self.on_receipt(receipt, None),
+        }
+    }
+
+    pub(crate) fn on_receipt(&self, receipt: &Value, outcome_seq: Option<u64>) -> Result<()> {
+        let receipt: Receipt = serde_json::from_value(receipt.clone()).context("an unreadable receipt")?;
+        ensure!(Some(receipt.rank) == self.door.role.rank(), "a receipt for rank {}", receipt.rank);
+        ensure!(receipt.amphi == self.room.amphi, "a receipt for amphi {}", receipt.amphi);
+        let mut mine = self.receipt.borrow_mut();
+        if let Some(mine) = mine.as_ref() {
+            ensure!(*mine == receipt, "two receipts: {mine:?} and {receipt:?}");
+        }
+        *mine = Some(receipt.clone());
+        drop(mine);
+        self.room.receipts.borrow_mut().push(GivenReceipt { client: self.name(), receipt, outcome_seq });
+        self.news.notify_waiters();
+        Ok(())
+    }
+}

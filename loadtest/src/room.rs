@@ -1,0 +1,166 @@
+//! What all clients of one run share: where the server is, the chain, the faults found, the counts.
+//!
+//! One thread runs all clients, so sharing needs no lock: `Rc` and `RefCell`, never borrowed across an
+//! await.
+
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Chain;
+use crate::timing::Timing;
+
+/// How much one read may take. One buffer for all clients: a client at rest has none.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// How many faults are told in full.
+const FAULTS_TOLD_MAX: usize = 20;
+/// Connections per source address; a source address has some 28,000 ports.
+pub const CONNECTIONS_PER_SOURCE: usize = 20_000;
+
+/// The proof of a choice, as far as the checks need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which amphi.
+    pub amphi: String,
+    /// Who chose.
+    pub rank: u16,
+    /// Which post.
+    pub post: u64,
+    /// Which of its seats.
+    pub seat: u64,
+    /// `in_turn`, `in_grace`, `late` or `late_held`.
+    pub manner: String,
+    /// When, on the server's clock.
+    pub at: i64,
+    /// Journal entry of the choice.
+    pub seq: u64,
+    /// SHA-256 of the journal up to it.
+    pub hash: String,
+}
+
+/// A receipt, and who was given it.
+#[derive(Debug, Clone)]
+pub struct GivenReceipt {
+    /// Which client.
+    pub client: String,
+    /// What it says.
+    pub receipt: Receipt,
+    /// The `seq` of the `outcome` that brought it; `None` when it came with `me`.
+    pub outcome_seq: Option<u64>,
+}
+
+/// Something a client was told, or not told, against the protocol.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fault {
+    /// Which client.
+    pub client: String,
+    /// What.
+    pub what: String,
+}
+
+/// Plain counts of one run.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Changes delivered.
+    pub deliveries: Cell<u64>,
+    /// Snapshots after the first of a connection: the server brought a slow client up to date.
+    pub caught_up_by_snapshot: Cell<u64>,
+    /// Commands answered with `busy`.
+    pub busy: Cell<u64>,
+    /// Connections that were lost or closed by the server, and made again.
+    pub reconnections: Cell<u64>,
+    /// Of these, how many the server resumed without a snapshot.
+    pub resumed: Cell<u64>,
+    /// Messages of a type unknown to version 1.
+    pub unknown_messages: Cell<u64>,
+    /// Choices that were held.
+    pub held: Cell<u64>,
+    /// Held choices that came to nothing.
+    pub held_refused: Cell<u64>,
+    /// Choices refused because the post had just been taken.
+    pub post_taken: Cell<u64>,
+    /// Bytes read from all sockets.
+    pub bytes: Cell<u64>,
+}
+
+/// Adds one.
+pub fn count(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}
+
+/// See the [module](self).
+pub struct Room {
+    /// `HOST:PORT`, as in the `Host` header.
+    pub authority: String,
+    /// The same, resolved.
+    pub address: SocketAddr,
+    /// Which amphi.
+    pub amphi: String,
+    /// Whether a lost connection is made again (else it is a fault).
+    pub reconnect: bool,
+    /// Nothing more is expected: the end of a connection is no fault.
+    pub over: Cell<bool>,
+    /// What was told.
+    pub chain: RefCell<Chain>,
+    /// What was measured.
+    pub timing: RefCell<Timing>,
+    /// What was proved.
+    pub receipts: RefCell<Vec<GivenReceipt>>,
+    /// What was counted.
+    pub counts: Counts,
+    pub(crate) read_buffer: RefCell<Box<[u8]>>,
+    faults: RefCell<Vec<Fault>>,
+    faults_found: Cell<u64>,
+}
+
+impl Room {
+    /// A run against the server at `authority`.
+    ///
+    /// # Errors
+    /// When the address cannot be resolved.
+    pub async fn new(authority: &str, amphi: &str, reconnect: bool) -> Result<Self> {
+        let mut addresses = tokio::net::lookup_host(authority).await?;
+        let address = addresses.find(SocketAddr::is_ipv4).context("the server has no IPv4 address")?;
+        Ok(Self {
+            authority: authority.to_owned(),
+            address,
+            amphi: amphi.to_owned(),
+            reconnect,
+            over: Cell::new(false),
+            chain: RefCell::default(),
+            timing: RefCell::default(),
+            receipts: RefCell::default(),
+            counts: Counts::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
+            faults: RefCell::default(),
+            faults_found: Cell::new(0),
+        })
+    }
+
+    /// The source address of the client of that number; 127.0.0.1, then 127.0.0.2… on this machine.
+    pub fn source(&self, client: usize) -> Option<Ipv4Addr> {
+        if !self.address.ip().is_loopback() {
+            return None;
+        }
+        let host = 1 + client / CONNECTIONS_PER_SOURCE;
+        Some(Ipv4Addr::new(127, 0, 0, u8::try_from(host).unwrap_or(254)))
+    }
+
+    /// Notes a fault.
+    pub fn fault(&self, client: impl Into<String>, what: impl Into<String>) {
+        count(&self.faults_found);
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS_TOLD_MAX {
+            let fault = Fault { client: client.into(), what: what.into() };
+            eprintln!("fault: {}: {}", fault.client, fault.what);
+            faults.push(fault);
+        }
+    }
+
+    /// The first faults found, and how many there were.
+    pub fn faults(&self) -> (Vec<Fault>, u64) {
+        (self.faults.borrow().clone(), self.faults_found.get())
+    }
+}

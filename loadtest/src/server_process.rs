@@ -1,0 +1,241 @@
+//! The server under test as a process: start, import, links, export, stop. Knows its command line only.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+use crate::door::Doors;
+
+/// Creating a database and starting it may take this long.
+const START_WITHIN: Duration = Duration::from_secs(120);
+/// A clean stop may take this long.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// What `amphi import` is given.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// The interns' file.
+    pub interns: PathBuf,
+    /// The posts' file.
+    pub posts: PathBuf,
+    /// Title.
+    pub title: String,
+    /// `YYYY-05` or `YYYY-11`.
+    pub period: String,
+    /// IANA name.
+    pub time_zone: String,
+    /// Days and hours, one entry a day.
+    pub opening: Vec<String>,
+    /// Turn duration, as the server reads it.
+    pub turn: String,
+}
+
+/// A running server with a data directory of its own.
+pub struct ServerProcess {
+    binary: PathBuf,
+    directory: PathBuf,
+    keep: bool,
+    child: Child,
+    /// Its process id.
+    pub pid: u32,
+    /// `HOST:PORT` it listens on.
+    pub authority: String,
+}
+
+impl ServerProcess {
+    /// Starts `binary serve` on a new data directory, under `parent` (kept) or the system's temporary
+    /// directory (removed afterwards), with its clock running at `speed`.
+    ///
+    /// # Errors
+    /// When it ends or says nothing within two minutes; its log is then named.
+    pub async fn start(
+        binary: &Path,
+        parent: Option<&Path>,
+        speed: Option<f64>,
+        pin_to_core: Option<usize>,
+    ) -> Result<Self> {
+        let root = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let directory = root.join(format!("amphi-load-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&directory)?;
+        let binary = binary.canonicalize().with_context(|| format!("no server at {}", binary.display()))?;
+        let log = std::fs::File::create(directory.join("server.log"))?;
+        let mut command = match pin_to_core {
+            Some(core) => {
+                let mut taskset = Command::new("taskset");
+                taskset.args(["--cpu-list", &core.to_string()]).arg(&binary);
+                taskset
+            }
+            None => Command::new(&binary),
+        };
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-directory"]).arg(directory.join("data"));
+        if let Some(speed) = speed {
+            command.args(["--speed", &speed.to_string()]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().with_context(|| format!("starting {}", binary.display()))?;
+        let pid = child.id().context("the server ended at once")?;
+        let waiting = tokio::time::timeout(START_WITHIN, listening_address(&mut child)).await;
+        let keep = parent.is_some();
+        match waiting {
+            Ok(Ok(authority)) => Ok(Self { binary, directory, keep, child, pid, authority }),
+            outcome => {
+                terminate(&child);
+                let why = outcome.map_or_else(
+                    |_| "it said nothing in time".to_owned(),
+                    |o| match o {
+                        Err(problem) => format!("{problem:#}"),
+                        Ok(_) => String::new(),
+                    },
+                );
+                bail!("the server did not start: {why}; see {}", directory.join("server.log").display())
+            }
+        }
+    }
+
+    /// Where it keeps its data.
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// A file of ours beside its data.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Imports and publishes an amphi; its id.
+    ///
+    /// # Errors
+    /// When the import is refused.
+    pub async fn import(&self, import: &Import) -> Result<String> {
+        let mut command = self.command(&["import"]);
+        command.arg("--interns").arg(&import.interns).arg("--posts").arg(&import.posts);
+        command.args(["--title", &import.title, "--period", &import.period]);
+        command.args(["--time-zone", &import.time_zone, "--turn", &import.turn, "--publish"]);
+        for day in &import.opening {
+            command.args(["--opening", day]);
+        }
+        let said = run(command).await?;
+        let id = said.lines().find_map(|line| line.strip_prefix("amphi "));
+        Ok(id.with_context(|| format!("the import said no `amphi UUID`: {said:?}"))?.trim().to_owned())
+    }
+
+    /// The personal links of an amphi.
+    ///
+    /// # Errors
+    /// When they cannot be had or read.
+    pub async fn links(&self, amphi: &str) -> Result<Doors> {
+        let mut command = self.command(&["links", amphi]);
+        command.arg("--json");
+        Doors::parse(&run(command).await?)
+    }
+
+    /// Exports the journal of an amphi; where to.
+    ///
+    /// # Errors
+    /// When the export fails.
+    pub async fn export(&self, amphi: &str) -> Result<PathBuf> {
+        let file = self.file("journal.jsonl");
+        let mut command = self.command(&["export", amphi]);
+        command.arg("--output").arg(&file);
+        run(command).await?;
+        Ok(file)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(words).arg("--data-directory").arg(self.data_directory());
+        command
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// With how it ended.
+    pub fn ensure_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => {
+                bail!("the server has ended: {status}; see {}", self.file("server.log").display())
+            }
+        }
+    }
+
+    /// Stops it cleanly, and removes its directory unless that is to be kept.
+    ///
+    /// # Errors
+    /// When it does not stop within 30 s, or not cleanly.
+    pub async fn stop(mut self) -> Result<()> {
+        self.ensure_running()?;
+        terminate(&self.child);
+        let status = tokio::time::timeout(STOP_WITHIN, self.child.wait()).await;
+        let status = status.context("the server did not stop on SIGTERM within 30 s")??;
+        ensure!(
+            status.success(),
+            "the server stopped with {status}; see {}",
+            self.file("server.log").display()
+        );
+        if self.keep {
+            eprintln!("kept: {}", self.directory.display());
+        } else {
+            std::fs::remove_dir_all(&self.directory)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ServerProcess {
+    /// After an error: the clean way out, without waiting; a killed server could leave its database behind.
+    fn drop(&mut self) {
+        terminate(&self.child);
+    }
+}
+
+/// SIGTERM, if it still runs.
+fn terminate(child: &Child) {
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+        // It may have ended meanwhile, which is what was wanted.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+async fn listening_address(child: &mut Child) -> Result<String> {
+    let stdout = child.stdout.take().context("no stdout")?;
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(url) = line.strip_prefix("listening ") {
+            let authority = authority_of(url.trim())?;
+            // Whatever it says later must not fill the pipe.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Ok(authority);
+        }
+    }
+    bail!("it ended its output without `listening URL`")
+}
+
+/// `HOST:PORT` of an `http://` address.
+///
+/// # Errors
+/// For `https`: the generator speaks to this machine, without TLS.
+pub fn authority_of(url: &str) -> Result<String> {
+    let rest = url.strip_prefix("http://").with_context(|| format!("{url} is not an http:// address"))?;
+    Ok(rest.split('/').next().unwrap_or_default().to_owned())
+}
+
+async fn run(mut command: Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    let words: Vec<_> = command.as_std().get_args().map(|word| word.to_string_lossy()).collect();
+    ensure!(
+        output.status.success(),
+        "`amphi {}` failed with {}: {}",
+        words.join(" "),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}

@@ -1,0 +1,105 @@
+//! When choices were meant to be sent, when they were acknowledged, and when everybody knew.
+//!
+//! Every latency begins at the *intended* instant of sending: a choice that had to wait its turn in the
+//! generator counts that wait (no coordinated omission). Units: microseconds.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use crate::clock::micros_between;
+
+/// Longest latency that is told apart: ten minutes.
+const MICROS_MAX: u64 = 600_000_000;
+
+/// Latencies, to three digits.
+#[derive(Debug, Clone)]
+pub struct Latencies(Histogram<u64>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self(Histogram::new_with_bounds(1, MICROS_MAX, 3).expect("the bounds are constants and in order"))
+    }
+}
+
+impl Latencies {
+    /// Adds one.
+    pub fn record(&mut self, micros: u64) {
+        self.0.saturating_record(micros.max(1));
+    }
+
+    /// Count and percentiles, in milliseconds.
+    pub fn to_json(&self) -> Value {
+        let ms = |micros: u64| f64::from(u32::try_from(micros).unwrap_or(u32::MAX)) / 1_000.0;
+        let at = |quantile: f64| ms(self.0.value_at_quantile(quantile));
+        json!({
+            "count": self.0.len(), "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99),
+            "max_ms": ms(self.0.max()),
+        })
+    }
+}
+
+/// One measured choice.
+#[derive(Debug, Clone, Copy)]
+pub struct ChoiceTiming {
+    /// When it was to be sent.
+    pub intended: Instant,
+    /// When it was sent first.
+    pub sent: Option<Instant>,
+    /// When it was acknowledged.
+    pub acknowledged: Option<Instant>,
+}
+
+/// All measured choices, and what their changes took to arrive.
+#[derive(Debug, Default)]
+pub struct Timing {
+    choices: Vec<ChoiceTiming>,
+    of_rank: HashMap<u16, usize>,
+    /// From the intended instant to each viewer.
+    pub push: Latencies,
+    /// From the acknowledgement to each viewer that knew later than it.
+    pub push_after_acknowledgement: Latencies,
+    /// Viewers that knew before the one who chose was acknowledged.
+    pub before_acknowledgement: u64,
+}
+
+impl Timing {
+    /// A choice of `rank` is to be sent at `intended`; its number.
+    pub fn intend(&mut self, rank: u16, intended: Instant) -> usize {
+        self.choices.push(ChoiceTiming { intended, sent: None, acknowledged: None });
+        self.of_rank.insert(rank, self.choices.len() - 1);
+        self.choices.len() - 1
+    }
+
+    /// It was sent; only the first time counts.
+    pub fn sent(&mut self, choice: usize, now: Instant) {
+        self.choices[choice].sent.get_or_insert(now);
+    }
+
+    /// It was acknowledged.
+    pub fn acknowledged(&mut self, choice: usize, now: Instant) {
+        self.choices[choice].acknowledged.get_or_insert(now);
+    }
+
+    /// Which choice placed `rank`.
+    pub fn choice_of(&self, rank: u16) -> Option<usize> {
+        self.of_rank.get(&rank).copied()
+    }
+
+    /// The choices, in the order in which they were intended.
+    pub fn choices(&self) -> &[ChoiceTiming] {
+        &self.choices
+    }
+
+    /// A viewer learnt of `choice`.
+    pub fn known(&mut self, choice: usize, now: Instant) {
+        let timing = self.choices[choice];
+        self.push.record(micros_between(timing.intended, now));
+        match timing.acknowledged {
+            Some(acknowledged) => self.push_after_acknowledgement.record(micros_between(acknowledged, now)),
+            None => self.before_acknowledgement += 1,
+        }
+    }
+}

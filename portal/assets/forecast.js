@@ -1,0 +1,53 @@
+// When each turn will open (A7): the sum of PROTOCOL.md, the same as the server's.
+// Invariant: a function of the state and the instant only; integers (ms) in, integers out.
+// No DOM here: it also runs under node, against the golden vectors of the server.
+
+/**
+ * `result[rank - 1]` is `{earliest, expected, latest}` (UTC, ms), or null for whoever is not waiting.
+ * While the session is suspended: as if it went on at `now`.
+ */
+export function forecasts(state, now) {
+  const result = state.participants.map(() => null);
+  if (state.participants.some((participant) => participant.planned_at == null)) return result;
+  const permille = state.pace_permille;
+  const free = endOfCurrentTurn(state, now, permille);
+  for (let index = state.next_rank - 1; index < state.participants.length; index += 1) {
+    const participant = state.participants[index];
+    if (participant.standing !== 'waiting') continue;
+    const opens = (from) => firstOpen(state.opening, Math.max(participant.planned_at, from));
+    const forecast = {
+      earliest: opens(free.earliest),
+      expected: opens(free.expected),
+      latest: opens(free.latest),
+    };
+    free.earliest = forecast.earliest;
+    free.expected = forecast.expected + scaled(participant.turn_duration, permille);
+    free.latest = forecast.latest + participant.turn_duration + state.grace;
+    result[index] = forecast;
+  }
+  return result;
+}
+
+function endOfCurrentTurn(state, now, permille) {
+  const turn = state.turn;
+  if (!turn) return { earliest: now, expected: now, latest: now };
+  const left = turn.remaining_when_suspended ?? turn.deadline - now;
+  const duration = state.participants[turn.rank - 1].turn_duration;
+  return {
+    earliest: now,
+    expected: now + Math.max(0, scaled(duration, permille) - (duration - left)),
+    latest: now + Math.max(0, left + state.grace),
+  };
+}
+
+function scaled(duration, permille) {
+  return Math.trunc((duration * permille) / 1000);
+}
+
+/** The first instant, `at` or later, at which a turn may open; the last range has no end. */
+function firstOpen(opening, at) {
+  for (let index = 0; index < opening.length - 1; index += 1) {
+    if (at < opening[index].closes_at) return Math.max(at, opening[index].opens_at);
+  }
+  return Math.max(at, opening[opening.length - 1].opens_at);
+}

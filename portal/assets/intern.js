@@ -1,0 +1,197 @@
+// The intern's page, kept true: my time, the amphi now, the posts, choosing.
+// Invariant: what the page shows is a function of the facts and the server's clock; only what the
+// person typed or opened is kept here. Announcements are made at thresholds, never each second.
+
+import { mayChoose, peopleBefore, postLabel, renderAmphi } from './amphi.js';
+import { Confirmation } from './confirm.js';
+import { announce, byId, copyButton, fill, hideResult, mark, setText, show, showResult } from './dom.js';
+import { forecasts } from './forecast.js';
+import { Hemicycle } from './hemicycle.js';
+import { panelOf } from './panel.js';
+import { PostList } from './posts.js';
+import { openSession } from './session.js';
+import { duration } from './times.js';
+import { refusal, say } from './words.js';
+
+const MINUTE = 60_000;
+const FIELDS = ['label', 'post', 'range', 'convoked', 'detail', 'advice'];
+
+const session = openSession({
+  render,
+  tick,
+  before: rememberHeld,
+  me: takeReceipt,
+  connection: (state) => { online = state === 'connecte'; confirmation?.update(session.state(), null); },
+  busy: () => confirmation.wait(say('choix.occupe')),
+  offlineLine: (since) => (chosen() ? say('connexion.pas_perdu.autre', { heure: session.times.time(since) }) : say('connexion.pas_perdu')),
+});
+let online = false;
+let heldPost = null;
+let previous = null;
+const { rank } = session.data.me;
+const panel = byId('mon-tour');
+const posts = new PostList(session.state(), session.data.path);
+const hall = new Hemicycle(byId('hemicycle'), session.state().participants.length, rank);
+const confirmation = new Confirmation({
+  rank,
+  online: () => online,
+  send: (post) => session.live.command({ action: 'choose', post }),
+  settled: (outcome) => settled('choose', outcome),
+});
+
+function chosen() {
+  return session.state().participants[rank - 1].standing === 'placed';
+}
+
+// --- facts and time ---------------------------------------------------------------------------
+
+function situation(now) {
+  const state = session.state();
+  const all = forecasts(state, now);
+  return { state, rank, all, forecast: all[rank - 1], now, turnNow: session.turnNow(), times: session.times };
+}
+
+function render(change) {
+  const current = situation(session.clock.now());
+  const { state } = current;
+  posts.update(state, rank, mayChoose(state, rank));
+  hall.update(state);
+  confirmation.update(state, current.turnNow);
+  showPanel(current);
+  if (change?.held_refused?.includes(rank)) heldRefused();
+}
+
+function tick(now, wholeSecond) {
+  if (!wholeSecond) return;
+  const current = situation(now);
+  setText(byId('horloge'), session.times.timeToTheSecond(now));
+  showPanel(current);
+  confirmation.update(current.state, current.turnNow);
+}
+
+function showPanel(current) {
+  const { state, all, times, now } = current;
+  setText(byId('qui-passe'), renderAmphi(state, { forecasts: all, times, now }));
+  const said = panelOf(current);
+  const moved = panel.dataset.etat !== said.state;
+  panel.dataset.etat = said.state;
+  panel.dataset.sens = said.meaning;
+  for (const field of FIELDS) fill(panel.querySelector(`[data-champ=${field}]`), said[field]);
+  show(panel.querySelector('.tour-convoque'), said.convoked !== '');
+  fill(byId('compte-a-rebours'), said.countdown);
+  const time = byId('heure-prevue');
+  if (time.textContent !== said.time && said.time && !moved) mark(time);
+  fill(time, said.time);
+  time.dateTime = said.machineTime;
+  const me = state.participants[rank - 1];
+  const open = state.status === 'open';
+  show(byId('passer-bloc'), open && me.standing === 'in_turn');
+  show(byId('retirer'), open && state.held.some((held) => held.rank === rank));
+  const short = said.countdown || said.time;
+  setText(byId('rappel'), short ? `${said.label} ${short}` : said.label);
+  byId('rappel').dataset.sens = said.meaning;
+  document.title = said.state === 'tour' ? `${said.countdown} – ${say('tour.tour')}` : `${said.label} ${said.time || said.post} – ${state.title}`;
+  announceThresholds(current, said);
+}
+
+function announceThresholds({ state, forecast, now, turnNow, times }, said) {
+  const mine = state.turn?.rank === rank && state.status === 'open';
+  const current = {
+    state: said.state,
+    status: state.status,
+    before: said.state === 'attente' && state.status === 'open' ? peopleBefore(state, rank) : null,
+    until: said.state === 'attente' && forecast ? forecast.expected - now : null,
+    left: mine ? state.turn.deadline - turnNow : null,
+  };
+  const was = previous;
+  previous = current;
+  if (!was) return;
+  const crossed = (key, limit) => was[key] !== null && current[key] !== null && was[key] > limit && current[key] <= limit;
+  if (was.status !== current.status) return announceStatus(was, current, state);
+  if (was.state !== 'tour' && current.state === 'tour') {
+    announce(say('annonce.tour', { duree: duration(current.left ?? 0) }), true);
+    hideResult();
+  } else if (was.state === 'tour' && current.state === 'retard') announce(say('annonce.retard'), true);
+  else if (crossed('left', 20_000)) announce(say('annonce.vingt_secondes'), true);
+  else if (crossed('left', MINUTE)) announce(say('annonce.une_minute'), true);
+  else if (crossed('before', 3)) announce(say('annonce.trois_tours'));
+  else if (crossed('until', 10 * MINUTE)) announce(say('annonce.dix_minutes', { heure: times.time(forecast.expected) }));
+  return undefined;
+}
+
+function announceStatus(was, current, state) {
+  if (current.status === 'suspended') announce(say('annonce.suspendue', { motif: state.reason }), true);
+  else if (current.status === 'annulled') announce(say('annonce.annulee', { motif: state.reason }), true);
+  else if (current.status === 'closed') announce(say('annonce.terminee'));
+  else if (was.status === 'suspended') announce(say('annonce.reprise'), true);
+}
+
+// --- what becomes of commands -----------------------------------------------------------------
+
+function takeReceipt(me) {
+  if (!me.receipt) return;
+  const { amphi, seq, hash } = me.receipt;
+  const code = `${amphi}:${seq}:${hash}`;
+  byId('recu').dataset.code = code;
+  setText(byId('recu-code'), code);
+  show(byId('recu'), true);
+}
+
+function settled(action, outcome) {
+  if (outcome.result === 'refused') {
+    const said = refusal(outcome, { label: (number) => postLabel(session.state(), number) });
+    showResult({ meaning: 'arret', result: 'refus', code: outcome.code, title: said.what, lines: [said.still, said.todo] });
+    if (action !== 'choose') byId('resultat').focus();
+    return;
+  }
+  if (outcome.result === 'held') {
+    showResult({ meaning: 'retard', result: 'en_attente', title: say('retenu') });
+  } else {
+    showResult({ meaning: 'fait', result: 'fait', title: say(`fait.${action}`) });
+    takeReceipt(outcome);
+  }
+  announce(byId('resultat').textContent.trim(), true);
+  byId('mon-tour-titre').focus();
+}
+
+function rememberHeld() {
+  heldPost = session.state().held.find((held) => held.rank === rank)?.post ?? null;
+}
+
+function heldRefused() {
+  const poste = heldPost === null ? '' : postLabel(session.state(), heldPost);
+  showResult({ meaning: 'arret', result: 'refus', code: 'held_refused', title: say('retenu.refuse.quoi', { poste }),
+    lines: [say('retenu.refuse.reste'), say('retenu.refuse.faire')] });
+}
+
+// --- the person -------------------------------------------------------------------------------
+
+byId('postes').addEventListener('click', (event) => {
+  const link = event.target.closest('.choisir');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const item = link.closest('[data-poste]');
+  confirmation.open(session.state(), Number(item.dataset.poste), item);
+});
+
+for (const form of panel.querySelectorAll('form.acte')) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const button = form.querySelector('button');
+    if (button.getAttribute('aria-disabled')) return;
+    const label = button.textContent;
+    button.setAttribute('aria-disabled', 'true');
+    button.textContent = say('choix.envoi');
+    const { action } = form.dataset;
+    const outcome = await session.live.command({ action });
+    button.textContent = label;
+    button.removeAttribute('aria-disabled');
+    byId('passer-bloc').open = false;
+    settled(action, outcome);
+  });
+}
+
+copyButton(byId('copier'), (said) => announce(said));
+new IntersectionObserver(([entry]) => show(byId('rappel'), !entry.isIntersecting), { rootMargin: '-56px 0px 0px 0px' })
+  .observe(panel);
+session.begin();

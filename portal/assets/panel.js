@@ -1,0 +1,106 @@
+// "Me and my time": a function of the facts, my rank, my forecast and the instant, as words. The same
+// function as `pages::panel`, with the same phrases. Invariant: no DOM, no memory.
+
+import { peopleBefore, postLabel, timeLeft } from './amphi.js';
+import { countdown, duration } from './times.js';
+import { say } from './words.js';
+
+const MINUTE = 60_000;
+const FAR = 20 * MINUTE;
+const BE_BACK_BEFORE = 10 * MINUTE;
+const EMPTY = { label: '', time: '', machineTime: '', countdown: '', post: '', range: '', convoked: '', detail: '', advice: '' };
+
+export function panelOf(situation) {
+  const { state, rank } = situation;
+  const me = state.participants[rank - 1];
+  const plain = (name, meaning, key) => ({ ...EMPTY, state: name, meaning, label: say(key), detail: say(`${key}.detail`) });
+  if (state.status === 'annulled') {
+    return { ...EMPTY, state: 'annule', meaning: 'arret', label: say('tour.annule'),
+      detail: say('tour.annule.detail', { motif: state.reason }), advice: say('tour.annule.conseil') };
+  }
+  if (me.standing === 'placed') return placed(situation, me);
+  if (me.standing === 'placed_elsewhere') return plain('ailleurs', 'fait', 'tour.ailleurs');
+  if (me.standing === 'withdrawn') return plain('retire', 'arret', 'tour.retire');
+  if (state.status === 'closed') return plain('clos', 'arret', 'tour.clos');
+  if (state.status === 'draft') return plain('brouillon', 'calme', 'tour.brouillon');
+  if (state.status === 'suspended') return suspended(situation, me);
+  if (me.standing === 'in_turn') return inTurn(situation);
+  if (me.standing === 'late') return late(situation, me);
+  return situation.forecast ? waiting(situation, me) : plain('brouillon', 'calme', 'tour.brouillon');
+}
+
+function waiting({ state, rank, forecast, now, times }, me) {
+  const { expected, earliest, latest } = forecast;
+  const time = times.moment(expected, now);
+  const published = state.status === 'published';
+  const before = peopleBefore(state, rank);
+  const beforeSaid = before === 0 ? say('tour.devant.0') : say('tour.devant', { n: before });
+  const range = times.time(earliest) === times.time(latest) ? '' : say('tour.entre', {
+    tot: times.moment(earliest, expected), tard: times.moment(nextMinute(latest), expected) });
+  const moved = me.planned_at != null && expected - me.planned_at >= MINUTE;
+  let advice = say('tour.rester');
+  if (before === 0 && !published && expected <= now) advice = say('tour.a_l_instant');
+  else if (earliest - now > FAR) advice = say('tour.revenir', { heure: times.moment(earliest - BE_BACK_BEFORE, now) });
+  return {
+    ...EMPTY, state: 'attente', meaning: 'calme',
+    label: say(time === times.time(expected) ? 'tour.attente' : 'tour.attente.jour'),
+    time, machineTime: new Date(expected).toISOString(), range,
+    convoked: moved ? times.moment(me.planned_at, expected) : '',
+    detail: published ? say('tour.pas_ouverte', { devant: beforeSaid }) : beforeSaid,
+    advice,
+  };
+}
+
+function inTurn({ state, turnNow, times }) {
+  const left = state.turn ? timeLeft(state.turn, turnNow) : 0;
+  return {
+    ...EMPTY, state: 'tour', meaning: 'a-faire', label: say('tour.tour'), countdown: countdown(left),
+    detail: left > 0 ? say('tour.tour.detail', { heure: times.timeToTheSecond(state.turn.deadline) }) : say('tour.tour.ecoule'),
+    advice: say('tour.tour.conseil'),
+  };
+}
+
+function late({ state, rank, now, times }, me) {
+  const held = state.held.find((choice) => choice.rank === rank);
+  if (held) {
+    return {
+      ...EMPTY, state: 'retenu', meaning: 'retard', label: say('tour.retenu'), post: postLabel(state, held.post),
+      detail: state.turn ? say('tour.retenu.detail', { rang: state.turn.rank }) : say('tour.retenu.detail.sans'),
+      advice: say('tour.retenu.conseil'),
+    };
+  }
+  const heure = times.moment(me.since, now);
+  return {
+    ...EMPTY, state: 'retard', meaning: 'retard', label: say('tour.retard'), detail: say('tour.retard.detail'),
+    advice: me.passed ? say('tour.retard.passe', { heure }) : say('tour.retard.fini', { heure }),
+  };
+}
+
+function placed({ state, now, times }, me) {
+  return {
+    ...EMPTY, state: 'place', meaning: 'fait', label: say('tour.place'), post: postLabel(state, me.post),
+    detail: say('tour.place.detail', { heure: times.moment(me.at, now), maniere: say(`maniere.${me.manner}`) }),
+    advice: say('tour.place.conseil'),
+  };
+}
+
+function suspended({ state, rank, forecast, now, turnNow, times }, me) {
+  const held = state.held.find((choice) => choice.rank === rank);
+  let advice = '';
+  if (me.standing === 'in_turn' && state.turn) {
+    advice = say('tour.suspendu.tour', { temps: duration(timeLeft(state.turn, turnNow)) });
+  } else if (me.standing === 'waiting' && forecast) {
+    advice = say('tour.suspendu.attente', { heure: times.moment(forecast.expected, now) });
+  } else if (me.standing === 'late') {
+    advice = held ? say('tour.suspendu.retenu', { poste: postLabel(state, held.post) }) : say('tour.suspendu.retard');
+  }
+  return {
+    ...EMPTY, state: 'suspendu', meaning: 'arret', label: say('tour.suspendu'),
+    detail: say('tour.suspendu.depuis', { heure: times.moment(state.since, now), motif: state.reason }), advice,
+  };
+}
+
+/** The latest instant is said as the minute after it, so that it is never too early. */
+function nextMinute(at) {
+  return Math.ceil(at / MINUTE) * MINUTE;
+}

@@ -1,0 +1,268 @@
+//! The pages of one amphi: the intern's, the control room, the public screen, and their forms.
+//!
+//! Each handler first asks for its door ([`Portal::admit`]); what a command may do is decided again by
+//! the core, from the same role.
+
+use std::sync::Arc;
+
+use amphi_engine::core::{
+    AmphiId, CallRank, CommandId, Forecast, LiveCommand, PostNumber, Rejection, Snapshot, Status, Timestamp,
+};
+use amphi_engine::protocol::{Outcome, Position, Role};
+use amphi_engine::room::{Room, addressed};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{Html, Redirect};
+use axum_extra::extract::Form;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::Portal;
+use crate::failure::Failure;
+use crate::pages::{self, Flash, PostFilter};
+use crate::{drafting, people};
+
+/// What one look at a room gives the pages.
+struct Look {
+    snapshot: Snapshot,
+    position: Position,
+    forecasts: Vec<Option<Forecast>>,
+    now: Timestamp,
+    speed: f64,
+}
+
+impl Look {
+    /// Drafts are not shown to anybody yet.
+    fn at(room: &Room) -> Result<Self, Failure> {
+        let now = room.now();
+        room.read(|ledger| {
+            let amphi = ledger.amphi();
+            Some(Self {
+                snapshot: amphi.snapshot()?,
+                position: ledger.position(),
+                forecasts: amphi.forecasts(now),
+                now,
+                speed: room.speed(),
+            })
+        })
+        .ok_or(Failure::NotFound)
+    }
+}
+
+fn new_command_id() -> CommandId {
+    CommandId(Uuid::new_v4())
+}
+
+fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+    let query = query.unwrap_or_default();
+    serde_urlencoded::from_str(query).unwrap_or_default()
+}
+
+fn flash(pairs: &[(String, String)]) -> Option<Flash> {
+    let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let number = |name: &str| value(name).and_then(|value| value.parse().ok());
+    Flash::from_query(value("resultat")?, number("poste"), number("rang"))
+}
+
+/// The intern's page.
+pub async fn intern(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
+    let look = Look::at(&room)?;
+    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let query = pairs(query.as_deref());
+    Ok(Html(pages::intern::render(&pages::intern::InternPage {
+        page: portal.page(),
+        snapshot: &look.snapshot,
+        position: look.position,
+        me: &me,
+        forecasts: &look.forecasts,
+        now: look.now,
+        speed: look.speed,
+        flash: flash(&query),
+        filter: PostFilter::from_pairs(query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+        new_command_id: &new_command_id,
+    })))
+}
+
+/// The confirmation of a choice, for people without JavaScript.
+pub async fn choose(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank, post)): Path<(AmphiId, CallRank, PostNumber)>,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
+    let look = Look::at(&room)?;
+    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let page = pages::choose::render(&pages::choose::ChoosePage {
+        page: portal.page(),
+        snapshot: &look.snapshot,
+        me: &me,
+        post,
+        now: look.now,
+        command_id: new_command_id(),
+    });
+    page.map(Html).ok_or(Failure::NotFound)
+}
+
+/// The intern's receipt.
+pub async fn receipt(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
+    let look = Look::at(&room)?;
+    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let receipt = me.receipt.as_ref().ok_or(Failure::NotFound)?;
+    let annulled = match &look.snapshot.now.status {
+        Status::Annulled { reason } => Some(reason.as_str()),
+        _ => None,
+    };
+    Ok(Html(pages::receipt::render(&pages::receipt::ReceiptPage {
+        page: portal.page(),
+        receipt,
+        pseudonym: &me.pseudonym,
+        time_zone: &look.snapshot.time_zone,
+        annulled,
+        now: look.now,
+    })))
+}
+
+/// The control room.
+pub async fn control(
+    State(portal): State<Arc<Portal>>,
+    Path(amphi): Path<AmphiId>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Administrator).await?;
+    let roster = people::roster(&portal.pool, amphi).await?;
+    let look = Look::at(&room)?;
+    let warnings =
+        room.read(|ledger| ledger.amphi().setup().map(|setup| drafting::warnings(setup))).unwrap_or_default();
+    let (presence, connections) = room.presence();
+    Ok(Html(pages::control::render(&pages::control::ControlPage {
+        page: portal.page(),
+        snapshot: &look.snapshot,
+        position: look.position,
+        forecasts: &look.forecasts,
+        roster: &roster,
+        presence: &presence,
+        connections,
+        warnings: &warnings,
+        now: look.now,
+        speed: look.speed,
+        flash: flash(&pairs(query.as_deref())),
+        new_command_id: &new_command_id,
+    })))
+}
+
+/// The public screen.
+pub async fn screen(
+    State(portal): State<Arc<Portal>>,
+    Path(amphi): Path<AmphiId>,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Spectator).await?;
+    let look = Look::at(&room)?;
+    Ok(Html(pages::screen::render(&pages::screen::ScreenPage {
+        page: portal.page(),
+        snapshot: &look.snapshot,
+        position: look.position,
+        forecasts: &look.forecasts,
+        now: look.now,
+        speed: look.speed,
+    })))
+}
+
+/// A command as a form sends it.
+#[derive(Debug, Deserialize)]
+pub struct CommandForm {
+    command_id: CommandId,
+    action: String,
+    post: Option<PostNumber>,
+    rank: Option<CallRank>,
+    #[serde(default)]
+    reason: String,
+}
+
+impl CommandForm {
+    fn command(&self) -> Option<LiveCommand> {
+        let reason = self.reason.clone();
+        Some(match self.action.as_str() {
+            "choose" => LiveCommand::Choose { post: self.post? },
+            "release_held" => LiveCommand::ReleaseHeld,
+            "pass" => LiveCommand::Pass,
+            "open" => LiveCommand::Open,
+            "suspend" => LiveCommand::Suspend { reason },
+            "resume" => LiveCommand::Resume,
+            "close" => LiveCommand::Close,
+            "annul" => LiveCommand::Annul { reason },
+            "end_turn" => LiveCommand::EndTurn { rank: self.rank?, reason },
+            "withdraw" => LiveCommand::Withdraw { rank: self.rank?, reason },
+            _ => return None,
+        })
+    }
+}
+
+/// A command of an intern, sent by a form.
+pub async fn intern_command(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    headers: HeaderMap,
+    Form(form): Form<CommandForm>,
+) -> Result<Redirect, Failure> {
+    let role = Role::Intern { rank };
+    let room = portal.admit(&headers, amphi, role).await?;
+    Ok(carry_out(&room, role, &form, &pages::intern_path(amphi, rank)).await?)
+}
+
+/// A command of an administrator, sent by a form.
+pub async fn control_command(
+    State(portal): State<Arc<Portal>>,
+    Path(amphi): Path<AmphiId>,
+    headers: HeaderMap,
+    Form(form): Form<CommandForm>,
+) -> Result<Redirect, Failure> {
+    let room = portal.admit(&headers, amphi, Role::Administrator).await?;
+    Ok(carry_out(&room, Role::Administrator, &form, &pages::control_path(amphi)).await?)
+}
+
+/// Carries the command out and leads back to the page, which says what became of it.
+async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> Result<Redirect, Failure> {
+    let command = form.command().ok_or(Failure::BadRequest)?;
+    let (actor, command) = addressed(role, command);
+    let (flash, post, rank) = match room.ask(actor, command, form.command_id).await {
+        Ok(Outcome::Done { .. }) => (Flash::Done, form.post, form.rank),
+        Ok(Outcome::Held { post, .. }) => (Flash::Held, Some(post), None),
+        Ok(Outcome::Refused { rejection }) => {
+            let (post, rank) = subject(&rejection, form);
+            (Flash::Refused(rejection), post, rank)
+        }
+        Err(_) => (Flash::Busy, form.post, form.rank),
+    };
+    let mut address = format!("{page}?resultat={}", flash.to_query());
+    if let Some(post) = post {
+        address.push_str(&format!("&poste={post}"));
+    }
+    if let Some(rank) = rank {
+        address.push_str(&format!("&rang={rank}"));
+    }
+    Ok(Redirect::to(&address))
+}
+
+/// The post and the rank that a refusal is about.
+fn subject(rejection: &Rejection, form: &CommandForm) -> (Option<PostNumber>, Option<CallRank>) {
+    match rejection {
+        Rejection::PostTaken { post, by } => (Some(*post), *by),
+        Rejection::AlreadyChosen { post } | Rejection::UnknownPost { post } => (Some(*post), form.rank),
+        Rejection::TurnNotInProgress { rank } | Rejection::UnknownRank { rank } => (form.post, Some(*rank)),
+        Rejection::TurnsRemain { remaining } => (form.post, Some(CallRank(*remaining))),
+        _ => (form.post, form.rank),
+    }
+}

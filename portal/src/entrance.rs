@@ -1,0 +1,84 @@
+//! Coming in by a personal link, going out, and the page in between.
+
+use std::sync::Arc;
+
+use amphi_engine::protocol::Role;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use crate::Portal;
+use crate::doors::Door;
+use crate::failure::Failure;
+use crate::pages::home::{self, GrantLink};
+use crate::sessions;
+
+/// The doors this browser has open.
+pub async fn home(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Html<String>, Failure> {
+    let mut links = Vec::new();
+    for door in portal.open_doors(&headers).await? {
+        links.push(GrantLink { label: label(&portal, door).await, href: door.path() });
+    }
+    Ok(Html(home::render(portal.page(), &links)))
+}
+
+async fn label(portal: &Portal, door: Door) -> String {
+    let title = match portal.registry.room(door.amphi).await {
+        Ok(room) => room.read(|ledger| ledger.amphi().setup().map(|setup| setup.title.clone())),
+        Err(_) => None,
+    };
+    let title = title.unwrap_or_else(|| "Amphi".to_owned());
+    match door.role {
+        Role::Intern { rank } => format!("{title} : votre rang, {rank}"),
+        Role::Administrator => format!("{title} : régie"),
+        Role::Spectator => format!("{title} : écran public"),
+    }
+}
+
+/// Opens the door of a personal link; programs are told which, browsers remember it.
+pub async fn enter(
+    State(portal): State<Arc<Portal>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let door = portal.verified(&token).ok_or(Failure::SignIn)?;
+    let for_program =
+        headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    if for_program {
+        let socket = format!("{}/direct", door.path());
+        let mut answer = json!({ "amphi": door.amphi, "socket": socket });
+        answer["role"] = json!(door.role)["role"].take();
+        if let Role::Intern { rank } = door.role {
+            answer["rank"] = json!(rank);
+        }
+        return Ok(axum::Json(answer).into_response());
+    }
+    let secret = portal.cookies().secret(&headers);
+    let opening = {
+        let portal = Arc::clone(&portal);
+        // Spawned: a browser that goes away half way must not leave a statement half done.
+        tokio::spawn(async move { sessions::open(&portal.pool, secret.as_deref(), door).await })
+    };
+    let new_secret = opening.await.map_err(|error| Failure::Internal(error.to_string()))??;
+    let redirect = Redirect::to(&door.path());
+    Ok(match new_secret {
+        Some(secret) => {
+            ([(header::SET_COOKIE, portal.cookies().remember(&secret))], redirect).into_response()
+        }
+        None => redirect.into_response(),
+    })
+}
+
+/// Signs this browser out.
+pub async fn leave(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Response, Failure> {
+    if let Some(secret) = portal.cookies().secret(&headers) {
+        let ending = {
+            let portal = Arc::clone(&portal);
+            tokio::spawn(async move { sessions::end(&portal.pool, &secret).await })
+        };
+        ending.await.map_err(|error| Failure::Internal(error.to_string()))??;
+    }
+    let forget = [(header::SET_COOKIE, portal.cookies().forget())];
+    Ok((forget, Redirect::to("/")).into_response())
+}

@@ -1,0 +1,65 @@
+//! The upgrade of a live page's socket; what happens on it afterwards is the engine's.
+
+use std::sync::Arc;
+
+use amphi_engine::core::{AmphiId, CallRank};
+use amphi_engine::protocol::Role;
+use amphi_engine::socket;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use tokio::sync::Semaphore;
+
+use crate::Portal;
+use crate::failure::Failure;
+use crate::security::may_upgrade;
+
+/// The socket of the intern at that rank.
+pub async fn intern(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failure> {
+    connect(portal, headers, amphi, Role::Intern { rank }, upgrade).await
+}
+
+/// The socket of the control room.
+pub async fn control(
+    State(portal): State<Arc<Portal>>,
+    Path(amphi): Path<AmphiId>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failure> {
+    connect(portal, headers, amphi, Role::Administrator, upgrade).await
+}
+
+/// The socket of the public screen.
+pub async fn screen(
+    State(portal): State<Arc<Portal>>,
+    Path(amphi): Path<AmphiId>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failure> {
+    connect(portal, headers, amphi, Role::Spectator, upgrade).await
+}
+
+async fn connect(
+    portal: Arc<Portal>,
+    headers: HeaderMap,
+    amphi: AmphiId,
+    role: Role,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failure> {
+    if !may_upgrade(&headers, &portal.public_url) {
+        return Err(Failure::Foreign);
+    }
+    let room = portal.admit(&headers, amphi, role).await?;
+    let place = Semaphore::try_acquire_owned(Arc::clone(&portal.sockets))
+        .map_err(|_| Failure::Unavailable("every place for a live connection is taken".to_owned()))?;
+    Ok(socket::bounded(upgrade).on_upgrade(move |socket| async move {
+        socket::serve(socket, room, role).await;
+        drop(place);
+    }))
+}

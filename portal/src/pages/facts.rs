@@ -1,0 +1,153 @@
+//! The amphi now: what every page says about it, derived from the public facts.
+//!
+//! The same sums as `assets/amphi.js`.
+
+use std::borrow::Cow;
+
+use amphi_engine::core::{CallRank, Forecast, Millis, PostNumber, Snapshot, Standing, Status, Timestamp};
+
+use super::wording::{self, Zone, duration, say};
+
+/// How many of the last choices are shown.
+const LAST_CHOICES: usize = 3;
+/// Below this, the amphi is said to be on time.
+const DELAY_SAID_FROM: Millis = Millis::from_minutes(1);
+
+/// What stands in the section "the amphi now".
+pub(super) struct AmphiNow {
+    pub status: String,
+    pub status_code: &'static str,
+    pub passing: String,
+    pub passing_rank: String,
+    pub delay: String,
+    pub delay_ms: i64,
+    pub called: usize,
+    pub total: usize,
+    pub progress: String,
+    pub last: Vec<LastChoice>,
+}
+
+/// One of the last choices.
+pub(super) struct LastChoice {
+    pub rank: CallRank,
+    pub text: String,
+    pub time: String,
+    pub machine_time: String,
+}
+
+impl AmphiNow {
+    pub fn of(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>]) -> Self {
+        let (called, total) = (called(snapshot), snapshot.participants.len());
+        Self {
+            status: wording::status(&snapshot.now.status),
+            status_code: wording::status_code(&snapshot.now.status),
+            passing: passing(snapshot, zone, forecasts),
+            passing_rank: snapshot.now.turn.as_ref().map_or_else(String::new, |turn| turn.rank.to_string()),
+            delay: delay(snapshot.now.delay),
+            delay_ms: snapshot.now.delay.0,
+            called,
+            total,
+            progress: say(
+                "amphi.progres.long",
+                &[("faits", Cow::from(called.to_string())), ("total", Cow::from(total.to_string()))],
+            ),
+            last: last_choices(snapshot, zone),
+        }
+    }
+}
+
+/// Ranks whose turn is over.
+pub(super) fn called(snapshot: &Snapshot) -> usize {
+    let before = usize::from(snapshot.now.next_rank.0).saturating_sub(1);
+    let open = usize::from(snapshot.now.turn.is_some());
+    before.saturating_sub(open).min(snapshot.participants.len())
+}
+
+pub(super) fn delay(delay: Millis) -> String {
+    if delay < DELAY_SAID_FROM {
+        say("amphi.a_l_heure", &[])
+    } else {
+        say("amphi.retard", &[("duree", Cow::from(duration(Millis(delay.0 / 60_000 * 60_000))))])
+    }
+}
+
+fn passing(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>]) -> String {
+    if let Some(turn) = &snapshot.now.turn {
+        let pseudonym = snapshot.participants.get(turn.rank.index()).map_or("", |p| p.pseudonym.as_str());
+        return say(
+            "amphi.passe",
+            &[("rang", Cow::from(turn.rank.to_string())), ("pseudonyme", Cow::from(pseudonym.to_owned()))],
+        );
+    }
+    let next =
+        snapshot.participants.iter().find(|p| p.rank >= snapshot.now.next_rank && p.standing.is_waiting());
+    let running = matches!(snapshot.now.status, Status::Open | Status::Published | Status::Suspended { .. });
+    match next {
+        None if running => say("amphi.fini", &[]),
+        Some(next) if running => match forecasts.get(next.rank.index()).copied().flatten() {
+            Some(forecast) => say(
+                "amphi.personne.prochain",
+                &[
+                    ("rang", Cow::from(next.rank.to_string())),
+                    ("heure", Cow::from(zone.moment(forecast.expected, snapshot.now.at))),
+                ],
+            ),
+            None => say("amphi.personne", &[]),
+        },
+        _ => say("amphi.personne", &[]),
+    }
+}
+
+fn last_choices(snapshot: &Snapshot, zone: &Zone) -> Vec<LastChoice> {
+    let mut placed: Vec<(Timestamp, CallRank, PostNumber)> = snapshot
+        .participants
+        .iter()
+        .filter_map(|participant| match participant.standing {
+            Standing::Placed { post, at, .. } => Some((at, participant.rank, post)),
+            _ => None,
+        })
+        .collect();
+    placed.sort_unstable_by(|a, b| b.cmp(a));
+    let said = |(at, rank, post): (Timestamp, CallRank, PostNumber)| LastChoice {
+        rank,
+        text: say(
+            "amphi.dernier",
+            &[("rang", Cow::from(rank.to_string())), ("poste", Cow::from(post_label(post, snapshot)))],
+        ),
+        time: zone.time(at),
+        machine_time: zone.machine(at),
+    };
+    placed.into_iter().take(LAST_CHOICES).map(said).collect()
+}
+
+/// "CHU Lille Huriez, PMI".
+pub(super) fn post_label(post: PostNumber, snapshot: &Snapshot) -> String {
+    snapshot.posts.get(post.index()).map_or_else(
+        || say("poste.numero", &[("n", Cow::from(post.to_string()))]),
+        |view| format!("{}, {}", view.post.establishment, view.post.service),
+    )
+}
+
+/// How many people pass before `rank`, the turn in progress included.
+pub(super) fn people_before(snapshot: &Snapshot, rank: CallRank) -> usize {
+    let waiting = snapshot
+        .participants
+        .iter()
+        .filter(|p| p.rank >= snapshot.now.next_rank && p.rank < rank && p.standing.is_waiting())
+        .count();
+    waiting + usize::from(snapshot.now.turn.as_ref().is_some_and(|turn| turn.rank < rank))
+}
+
+/// Whether `rank` may choose at this moment.
+pub(super) fn may_choose(snapshot: &Snapshot, rank: CallRank) -> bool {
+    let standing = snapshot.participants.get(rank.index()).map(|p| p.standing);
+    snapshot.now.status == Status::Open && matches!(standing, Some(Standing::InTurn | Standing::Late { .. }))
+}
+
+/// The rank whose turn makes a choice of the last seat of `post` by `rank` wait (3.3).
+pub(super) fn would_wait_for(snapshot: &Snapshot, rank: CallRank, post: PostNumber) -> Option<CallRank> {
+    let late = matches!(snapshot.participants.get(rank.index())?.standing, Standing::Late { .. });
+    let last_seat = snapshot.posts.get(post.index())?.seats_left == 1;
+    let turn = snapshot.now.turn.as_ref()?;
+    (late && last_seat && turn.rank != rank).then_some(turn.rank)
+}

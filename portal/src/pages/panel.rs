@@ -1,0 +1,232 @@
+//! "Me and my time": the one thing that matters on the intern's page, as words.
+//!
+//! A panel is a function of the public facts, the intern's rank, their forecast and the instant; the
+//! same function is `assets/panel.js`, with the same phrases. An empty field is not shown.
+
+use std::borrow::Cow;
+
+use amphi_engine::core::{CallRank, Forecast, Millis, Snapshot, Standing, Status, Timestamp, Turn};
+
+use super::facts::{people_before, post_label};
+use super::wording::{self, Zone, countdown, duration, say};
+
+/// Further away than this, one is told when to come back…
+const FAR: Millis = Millis::from_minutes(20);
+/// …which is this long before the earliest instant.
+const BE_BACK_BEFORE: Millis = Millis::from_minutes(10);
+const MINUTE: i64 = 60_000;
+
+/// The fields of `#mon-tour`; see [`super`] for the states.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Panel {
+    pub state: &'static str,
+    pub meaning: &'static str,
+    pub label: String,
+    pub time: String,
+    pub machine_time: String,
+    pub countdown: String,
+    pub post: String,
+    pub range: String,
+    pub convoked: String,
+    pub detail: String,
+    pub advice: String,
+}
+
+/// What a panel is made from.
+pub(super) struct Situation<'a> {
+    pub snapshot: &'a Snapshot,
+    pub rank: CallRank,
+    pub forecast: Option<Forecast>,
+    pub now: Timestamp,
+    pub zone: &'a Zone,
+}
+
+impl Panel {
+    pub fn of(situation: &Situation<'_>) -> Self {
+        let snapshot = situation.snapshot;
+        let standing =
+            snapshot.participants.get(situation.rank.index()).map_or(Standing::Withdrawn, |p| p.standing);
+        match (&snapshot.now.status, standing) {
+            (Status::Annulled { reason }, _) => annulled(reason),
+            (_, Standing::Placed { .. }) => situation.placed(standing),
+            (_, Standing::PlacedElsewhere) => {
+                plain("ailleurs", "fait", "tour.ailleurs", "tour.ailleurs.detail")
+            }
+            (_, Standing::Withdrawn) => plain("retire", "arret", "tour.retire", "tour.retire.detail"),
+            (Status::Closed, _) => plain("clos", "arret", "tour.clos", "tour.clos.detail"),
+            (Status::Draft, _) => plain("brouillon", "calme", "tour.brouillon", "tour.brouillon.detail"),
+            (Status::Suspended { reason, since }, _) => situation.suspended(standing, reason, *since),
+            (_, Standing::InTurn) => situation.in_turn(),
+            (_, Standing::Late { since, passed }) => situation.late(since, passed),
+            (_, Standing::Waiting) => situation.waiting(),
+        }
+    }
+}
+
+fn plain(state: &'static str, meaning: &'static str, label: &str, detail: &str) -> Panel {
+    Panel { state, meaning, label: say(label, &[]), detail: say(detail, &[]), ..Panel::default() }
+}
+
+fn annulled(reason: &str) -> Panel {
+    Panel {
+        detail: say("tour.annule.detail", &[("motif", Cow::from(reason))]),
+        advice: say("tour.annule.conseil", &[]),
+        ..plain("annule", "arret", "tour.annule", "tour.annule.detail")
+    }
+}
+
+impl Situation<'_> {
+    fn waiting(&self) -> Panel {
+        let Some(forecast) = self.forecast else {
+            return plain("brouillon", "calme", "tour.brouillon", "tour.brouillon.detail");
+        };
+        let (zone, expected) = (self.zone, forecast.expected);
+        let time = zone.moment(expected, self.now);
+        let another_day = time != zone.time(expected);
+        let (earliest, latest) =
+            (zone.moment(forecast.earliest, expected), zone.moment(next_minute(forecast.latest), expected));
+        let range = if zone.time(forecast.earliest) == zone.time(forecast.latest) {
+            String::new()
+        } else {
+            say("tour.entre", &[("tot", Cow::from(earliest)), ("tard", Cow::from(latest))])
+        };
+        let before = people_before(self.snapshot, self.rank);
+        let before_said = match before {
+            0 => say("tour.devant.0", &[]),
+            n => say("tour.devant", &[("n", Cow::from(n.to_string()))]),
+        };
+        let published = self.snapshot.now.status == Status::Published;
+        let due = before == 0 && !published && expected <= self.now;
+        let come_back = forecast.earliest - BE_BACK_BEFORE;
+        Panel {
+            state: "attente",
+            meaning: "calme",
+            label: say(if another_day { "tour.attente.jour" } else { "tour.attente" }, &[]),
+            time,
+            machine_time: zone.machine(expected),
+            range,
+            convoked: self.convoked(expected),
+            detail: if published {
+                say("tour.pas_ouverte", &[("devant", Cow::from(before_said))])
+            } else {
+                before_said
+            },
+            advice: if due {
+                say("tour.a_l_instant", &[])
+            } else if forecast.earliest - self.now > FAR {
+                say("tour.revenir", &[("heure", Cow::from(zone.moment(come_back, self.now)))])
+            } else {
+                say("tour.rester", &[])
+            },
+            ..Panel::default()
+        }
+    }
+
+    /// The planned time, when it moved by a minute or more.
+    fn convoked(&self, expected: Timestamp) -> String {
+        let planned = self.snapshot.participants.get(self.rank.index()).and_then(|p| p.planned_at);
+        planned
+            .filter(|planned| (expected - *planned).0 >= MINUTE)
+            .map_or_else(String::new, |planned| self.zone.moment(planned, expected))
+    }
+
+    fn in_turn(&self) -> Panel {
+        let left = self.time_left();
+        let deadline = self.snapshot.now.turn.as_ref().map_or(self.now, |turn| turn.deadline);
+        let time = self.zone.time_to_the_second(deadline);
+        Panel {
+            state: "tour",
+            meaning: "a-faire",
+            label: say("tour.tour", &[]),
+            countdown: countdown(left),
+            detail: if left.0 > 0 {
+                say("tour.tour.detail", &[("heure", Cow::from(time))])
+            } else {
+                say("tour.tour.ecoule", &[])
+            },
+            advice: say("tour.tour.conseil", &[]),
+            ..Panel::default()
+        }
+    }
+
+    fn late(&self, since: Timestamp, passed: bool) -> Panel {
+        if let Some(held) = self.snapshot.now.held.iter().find(|held| held.rank == self.rank) {
+            return Panel {
+                state: "retenu",
+                meaning: "retard",
+                label: say("tour.retenu", &[]),
+                post: post_label(held.post, self.snapshot),
+                detail: match &self.snapshot.now.turn {
+                    Some(turn) => say("tour.retenu.detail", &[("rang", Cow::from(turn.rank.to_string()))]),
+                    None => say("tour.retenu.detail.sans", &[]),
+                },
+                advice: say("tour.retenu.conseil", &[]),
+                ..Panel::default()
+            };
+        }
+        let key = if passed { "tour.retard.passe" } else { "tour.retard.fini" };
+        Panel {
+            state: "retard",
+            meaning: "retard",
+            label: say("tour.retard", &[]),
+            detail: say("tour.retard.detail", &[]),
+            advice: say(key, &[("heure", Cow::from(self.zone.moment(since, self.now)))]),
+            ..Panel::default()
+        }
+    }
+
+    fn placed(&self, standing: Standing) -> Panel {
+        let Standing::Placed { post, at, manner, .. } = standing else { return Panel::default() };
+        let manner = wording::manner(manner);
+        Panel {
+            state: "place",
+            meaning: "fait",
+            label: say("tour.place", &[]),
+            post: post_label(post, self.snapshot),
+            detail: say(
+                "tour.place.detail",
+                &[("heure", Cow::from(self.zone.moment(at, self.now))), ("maniere", Cow::from(manner))],
+            ),
+            advice: say("tour.place.conseil", &[]),
+            ..Panel::default()
+        }
+    }
+
+    fn suspended(&self, standing: Standing, reason: &str, since: Timestamp) -> Panel {
+        let time = Cow::from(self.zone.moment(since, self.now));
+        let held = self.snapshot.now.held.iter().find(|held| held.rank == self.rank);
+        let advice = match (standing, self.forecast, held) {
+            (Standing::InTurn, ..) => {
+                say("tour.suspendu.tour", &[("temps", Cow::from(duration(self.time_left())))])
+            }
+            (Standing::Waiting, Some(forecast), _) => {
+                let expected = self.zone.moment(forecast.expected, self.now);
+                say("tour.suspendu.attente", &[("heure", Cow::from(expected))])
+            }
+            (Standing::Late { .. }, _, Some(held)) => {
+                say("tour.suspendu.retenu", &[("poste", Cow::from(post_label(held.post, self.snapshot)))])
+            }
+            (Standing::Late { .. }, ..) => say("tour.suspendu.retard", &[]),
+            _ => String::new(),
+        };
+        Panel {
+            detail: say("tour.suspendu.depuis", &[("heure", time), ("motif", Cow::from(reason))]),
+            advice,
+            ..plain("suspendu", "arret", "tour.suspendu", "tour.suspendu")
+        }
+    }
+
+    fn time_left(&self) -> Millis {
+        self.snapshot.now.turn.as_ref().map_or(Millis::ZERO, |turn| time_left(turn, self.now))
+    }
+}
+
+/// What is left of `turn` at `now`; what was kept, while the session is suspended (A10).
+pub(super) fn time_left(turn: &Turn, now: Timestamp) -> Millis {
+    turn.remaining_when_suspended.unwrap_or(turn.deadline - now).at_least_zero()
+}
+
+/// The latest instant is said as the minute after it, so that it is never too early.
+fn next_minute(at: Timestamp) -> Timestamp {
+    Timestamp((at.0 + MINUTE - 1).div_euclid(MINUTE) * MINUTE)
+}

@@ -1,0 +1,143 @@
+//! Times as they are said in France, in the amphi's own zone; durations.
+//!
+//! The same forms as `assets/times.js`. A non-breaking space stands inside every time, so that
+//! "10 h 47" never breaks across lines.
+
+use amphi_engine::core::{Millis, Timestamp};
+use chrono::{DateTime, Datelike, Timelike};
+use chrono_tz::Tz;
+
+const NBSP: char = '\u{a0}';
+
+const DAYS: [&str; 7] = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"];
+const MONTHS: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
+
+/// The zones in which French interns choose, and what their hours are called.
+const ZONE_NAMES: [(&str, &str); 14] = [
+    ("Europe/Paris", "heure de Paris"),
+    ("Indian/Reunion", "heure de La Réunion"),
+    ("Indian/Mayotte", "heure de Mayotte"),
+    ("America/Martinique", "heure de la Martinique"),
+    ("America/Guadeloupe", "heure de la Guadeloupe"),
+    ("America/Cayenne", "heure de la Guyane"),
+    ("America/St_Barthelemy", "heure de Saint-Barthélemy"),
+    ("America/Marigot", "heure de Saint-Martin"),
+    ("America/Miquelon", "heure de Saint-Pierre-et-Miquelon"),
+    ("Pacific/Tahiti", "heure de Tahiti"),
+    ("Pacific/Marquesas", "heure des Marquises"),
+    ("Pacific/Noumea", "heure de la Nouvelle-Calédonie"),
+    ("Pacific/Wallis", "heure de Wallis-et-Futuna"),
+    ("Etc/UTC", "temps universel"),
+];
+
+/// A time zone and how its hours are said.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    tz: Tz,
+    label: String,
+}
+
+impl Zone {
+    /// The zone with this IANA name; universal time, and said so, when there is none.
+    pub fn named(iana: &str) -> Self {
+        let Ok(tz) = iana.parse::<Tz>() else {
+            return Self { tz: Tz::UTC, label: "temps universel".to_owned() };
+        };
+        let known = ZONE_NAMES.iter().find(|(name, _)| *name == iana).map(|(_, label)| (*label).to_owned());
+        let label = known.unwrap_or_else(|| {
+            let city = iana.rsplit('/').next().unwrap_or(iana).replace('_', " ");
+            format!("heure de {city}")
+        });
+        Self { tz, label }
+    }
+
+    /// "heure de Paris".
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether it is the hour of most of France.
+    pub fn is_paris(&self) -> bool {
+        self.tz == Tz::Europe__Paris
+    }
+
+    fn local(&self, at: Timestamp) -> Option<DateTime<Tz>> {
+        DateTime::from_timestamp_millis(at.0).map(|utc| utc.with_timezone(&self.tz))
+    }
+
+    /// "10 h 47".
+    pub fn time(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| format!("{}{NBSP}h{NBSP}{:02}", t.hour(), t.minute()))
+    }
+
+    /// "10:47:03", for clocks and receipts.
+    pub fn time_to_the_second(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| t.format("%H:%M:%S").to_string())
+    }
+
+    /// "lundi 29 mars".
+    pub fn day(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| {
+            let day = if t.day() == 1 { "1er".to_owned() } else { t.day().to_string() };
+            let weekday = DAYS[t.weekday().num_days_from_monday() as usize];
+            format!("{weekday}{NBSP}{day}{NBSP}{}", MONTHS[t.month0() as usize])
+        })
+    }
+
+    /// "lundi 29 mars 2027".
+    pub fn date(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| format!("{}{NBSP}{}", self.day(at), t.year()))
+    }
+
+    /// "10 h 47", or "mardi 30 mars à 9 h 00" when that is not the day of `now`.
+    pub fn moment(&self, at: Timestamp, now: Timestamp) -> String {
+        let day_of = |instant: Timestamp| self.local(instant).map(|t| t.date_naive());
+        if day_of(at) == day_of(now) {
+            self.time(at)
+        } else {
+            format!("{} à {}", self.day(at), self.time(at))
+        }
+    }
+
+    /// "lundi 29 mars à 9 h 00 (heure de Paris)".
+    pub fn full(&self, at: Timestamp) -> String {
+        format!("{} à {} ({})", self.day(at), self.time(at), self.label)
+    }
+
+    /// RFC 3339 with the zone's offset, for `<time datetime>`.
+    pub fn machine(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| t.to_rfc3339_opts(chrono::SecondsFormat::Secs, false))
+    }
+}
+
+/// "45 s", "2 min 30 s", "12 min", "1 h 05 min"; seconds are left out from ten minutes on.
+pub fn duration(of: Millis) -> String {
+    let seconds = of.at_least_zero().0 / 1_000;
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}{NBSP}s"),
+        (0, 1..10) if rest > 0 => format!("{minutes}{NBSP}min{NBSP}{rest:02}{NBSP}s"),
+        (0, _) => format!("{minutes}{NBSP}min"),
+        (_, 0) => format!("{hours}{NBSP}h"),
+        _ => format!("{hours}{NBSP}h{NBSP}{minutes:02}{NBSP}min"),
+    }
+}
+
+/// "2:47", rounded up, so that "0:00" means that nothing is left.
+pub fn countdown(left: Millis) -> String {
+    let seconds = (left.at_least_zero().0 + 999) / 1_000;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}

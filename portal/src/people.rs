@@ -1,0 +1,80 @@
+//! People: the names behind the ranks. Kept apart from the journal, which holds none.
+
+use amphi_engine::core::{AmphiId, CallRank, InternId};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::import::ImportedIntern;
+use crate::pages::control::RosterEntry;
+
+/// The names of one amphi, in call order. For its administrators only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn roster(pool: &PgPool, amphi: AmphiId) -> Result<Vec<RosterEntry>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT r.call_rank, i.last_name, i.first_name, i.email, i.phone
+         FROM roster r JOIN interns i ON i.id = r.intern_id WHERE r.amphi_id = $1 ORDER BY r.call_rank",
+        amphi.0
+    )
+    .fetch_all(pool)
+    .await?;
+    let entries = rows.into_iter().filter_map(|row| {
+        Some(RosterEntry {
+            rank: CallRank(u16::try_from(row.call_rank).ok()?),
+            last_name: row.last_name,
+            first_name: row.first_name,
+            email: row.email,
+            phone: row.phone,
+        })
+    });
+    Ok(entries.collect())
+}
+
+/// Writes down who these people are, and gives each their identifier; people already known by their
+/// address keep theirs, and get the newer spelling of their name.
+///
+/// # Errors
+/// When the database does not answer; then nobody is written down.
+pub async fn register(pool: &PgPool, people: &[ImportedIntern]) -> Result<Vec<InternId>, sqlx::Error> {
+    let ids: Vec<Uuid> = people.iter().map(|_| Uuid::now_v7()).collect();
+    let column =
+        |of: fn(&ImportedIntern) -> &str| people.iter().map(|p| of(p).to_owned()).collect::<Vec<_>>();
+    let phones: Vec<Option<String>> = people.iter().map(|person| person.phone.clone()).collect();
+    let emails = column(|person| &person.email);
+    let rows = sqlx::query!(
+        "INSERT INTO interns (id, email, last_name, first_name, phone)
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+         ON CONFLICT (email) DO UPDATE
+         SET last_name = excluded.last_name, first_name = excluded.first_name,
+             phone = coalesce(excluded.phone, interns.phone)
+         RETURNING id, email",
+        &ids,
+        &emails,
+        &column(|person| &person.last_name),
+        &column(|person| &person.first_name),
+        &phones as &[Option<String>],
+    )
+    .fetch_all(pool)
+    .await?;
+    let known: std::collections::HashMap<String, Uuid> =
+        rows.into_iter().map(|row| (row.email, row.id)).collect();
+    Ok(emails.iter().filter_map(|email| known.get(email).copied().map(InternId)).collect())
+}
+
+/// Says who stands at which rank of a new amphi.
+///
+/// # Errors
+/// When the database does not answer, or the amphi has its list already; then nothing is changed.
+pub async fn seat(pool: &PgPool, amphi: AmphiId, in_call_order: &[InternId]) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = in_call_order.iter().map(|intern| intern.0).collect();
+    sqlx::query!(
+        "INSERT INTO roster (amphi_id, call_rank, intern_id)
+         SELECT $1, position::integer, id FROM UNNEST($2::uuid[]) WITH ORDINALITY AS t (id, position)",
+        amphi.0,
+        &ids,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The routes, in one table, and what they share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amphi_engine::registry::Registry;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::links::LinkKey;
+use crate::pages::PageContext;
+use crate::sessions::CookiePolicy;
+use crate::{amphi, assets, entrance, failure, live, security};
+
+/// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Longest a page may take; a frozen database must not hold every connection.
+const PAGE_WITHIN: Duration = Duration::from_secs(15);
+/// Answers smaller than this are not worth compressing.
+const COMPRESS_ABOVE_BYTES: u16 = 1_024;
+
+/// What every handler may use.
+pub struct Portal {
+    /// The amphis.
+    pub registry: Arc<Registry>,
+    /// The database, for people and sessions.
+    pub pool: PgPool,
+    /// What signs personal links.
+    pub links: LinkKey,
+    /// Scheme and host under which people reach this server, without a final slash.
+    pub public_url: String,
+    /// Places for live connections; what the process can hold, not what it would like to.
+    pub sockets: Arc<Semaphore>,
+}
+
+impl Portal {
+    /// What pages need.
+    pub(crate) fn page(&self) -> PageContext<'_> {
+        PageContext { public_url: &self.public_url, asset_url: assets::url }
+    }
+
+    /// How sessions travel.
+    pub(crate) fn cookies(&self) -> CookiePolicy {
+        CookiePolicy { secure: self.public_url.starts_with("https://") }
+    }
+}
+
+/// The whole site.
+///
+/// | route | who may |
+/// |---|---|
+/// | `GET /` | everybody; shows only the doors one's own session has open |
+/// | `GET /entrer/{token}` | whoever holds a personal link |
+/// | `POST /sortir` | everybody, for their own session |
+/// | `… /amphi/{amphi}/rang/{rank}…` | the intern at that rank |
+/// | `… /amphi/{amphi}/regie…` | administrators of that amphi |
+/// | `… /amphi/{amphi}/ecran…` | spectators and administrators of that amphi |
+/// | `GET /assets/{name}`, `GET /sante` | everybody |
+pub fn router(portal: Arc<Portal>) -> Router {
+    let pages = Router::new()
+        .route("/", get(entrance::home))
+        .route("/entrer/{token}", get(entrance::enter))
+        .route("/sortir", post(entrance::leave))
+        .route("/amphi/{amphi}/rang/{rank}", get(amphi::intern))
+        .route("/amphi/{amphi}/rang/{rank}/choisir/{post}", get(amphi::choose))
+        .route("/amphi/{amphi}/rang/{rank}/commande", post(amphi::intern_command))
+        .route("/amphi/{amphi}/rang/{rank}/recu", get(amphi::receipt))
+        .route("/amphi/{amphi}/regie", get(amphi::control))
+        .route("/amphi/{amphi}/regie/commande", post(amphi::control_command))
+        .route("/amphi/{amphi}/ecran", get(amphi::screen))
+        .route("/assets/{name}", get(assets::serve))
+        .route("/sante", get(health))
+        .fallback(failure::unknown_address)
+        .layer(compression())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_WITHIN))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    let sockets = Router::new()
+        .route("/amphi/{amphi}/rang/{rank}/direct", get(live::intern))
+        .route("/amphi/{amphi}/regie/direct", get(live::control))
+        .route("/amphi/{amphi}/ecran/direct", get(live::screen));
+    pages
+        .merge(sockets)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), security::refuse_foreign_changes))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), failure::dress))
+        .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), security::headers))
+        .with_state(portal)
+}
+
+/// Everything but what is compressed already, and never the small.
+fn compression() -> CompressionLayer<impl Predicate> {
+    CompressionLayer::new()
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES.into()).and(NotForContentType::IMAGES))
+}
+
+async fn health() -> &'static str {
+    "ok\n"
+}

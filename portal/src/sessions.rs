@@ -1,0 +1,131 @@
+//! Sessions: what a browser remembers, revocable, in a table of our own.
+//!
+//! The cookie holds a random secret; the table holds its SHA-256, so that a leaked table opens nothing.
+
+use amphi_engine::core::AmphiId;
+use axum::http::{HeaderMap, header};
+use axum_extra::extract::cookie::CookieJar;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::doors::Door;
+
+/// How long a browser stays signed in (domain 7).
+pub const SESSION_DAYS: i32 = 30;
+
+/// What a session cookie is called and whether it travels over TLS only.
+#[derive(Debug, Clone, Copy)]
+pub struct CookiePolicy {
+    /// Served over TLS: then the cookie is bound to this host and to TLS.
+    pub secure: bool,
+}
+
+impl CookiePolicy {
+    fn name(self) -> &'static str {
+        if self.secure { "__Host-amphi" } else { "amphi" }
+    }
+
+    /// The secret the browser sent, if any.
+    pub fn secret(self, headers: &HeaderMap) -> Option<String> {
+        CookieJar::from_headers(headers).get(self.name()).map(|cookie| cookie.value().to_owned())
+    }
+
+    /// The header value that makes the browser remember `secret`.
+    pub fn remember(self, secret: &str) -> String {
+        self.cookie(secret, i64::from(SESSION_DAYS))
+    }
+
+    /// The header value that makes the browser forget.
+    pub fn forget(self) -> String {
+        self.cookie("", 0)
+    }
+
+    fn cookie(self, value: &str, days: i64) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let seconds = days * 24 * 60 * 60;
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}", self.name())
+    }
+}
+
+fn hash_of(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
+}
+
+/// The doors that the browser with this secret has open.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn doors(pool: &PgPool, secret: &str) -> Result<Vec<Door>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT d.amphi_id, d.role, d.call_rank FROM sessions s
+         JOIN session_doors d ON d.session_id = s.id
+         WHERE s.secret_hash = $1 AND s.expires_at > now()
+         ORDER BY d.amphi_id, d.role, d.call_rank",
+        hash_of(secret)
+    )
+    .fetch_all(pool)
+    .await?;
+    let door = |amphi, role: &str, rank| Door::from_columns(AmphiId(amphi), role, rank);
+    Ok(rows.iter().filter_map(|row| door(row.amphi_id, &row.role, row.call_rank)).collect())
+}
+
+/// Opens `door` for the browser with this secret, or for a new session; returns the new secret, if one
+/// was needed.
+///
+/// # Errors
+/// When the database does not answer; then nothing is opened.
+pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Option<String>, sqlx::Error> {
+    let (role, rank) = door.role_columns();
+    if let Some(secret) = secret {
+        let added = sqlx::query!(
+            "INSERT INTO session_doors (session_id, amphi_id, role, call_rank)
+             SELECT id, $2, $3, $4 FROM sessions WHERE secret_hash = $1 AND expires_at > now()
+             ON CONFLICT (session_id, amphi_id, role, call_rank) DO UPDATE SET role = excluded.role",
+            hash_of(secret),
+            door.amphi.0,
+            role,
+            rank,
+        )
+        .execute(pool)
+        .await?;
+        if added.rows_affected() > 0 {
+            return Ok(None);
+        }
+    }
+    let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    // One statement: a session without its door would be of no use.
+    sqlx::query!(
+        "WITH session AS (
+             INSERT INTO sessions (id, secret_hash, expires_at)
+             VALUES ($1, $2, now() + make_interval(days => $3)) RETURNING id
+         )
+         INSERT INTO session_doors (session_id, amphi_id, role, call_rank)
+         SELECT id, $4, $5, $6 FROM session",
+        Uuid::now_v7(),
+        hash_of(&secret),
+        SESSION_DAYS,
+        door.amphi.0,
+        role,
+        rank,
+    )
+    .execute(pool)
+    .await?;
+    Ok(Some(secret))
+}
+
+/// Ends the session of the browser with this secret.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn end(pool: &PgPool, secret: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM sessions WHERE secret_hash = $1", hash_of(secret)).execute(pool).await?;
+    Ok(())
+}
+
+/// The value of `Authorization: Bearer`, for programs.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}

@@ -1,0 +1,200 @@
+//! `amphi import`: from the files people really send to an amphi, all or nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use amphi_engine::clock::SystemClock;
+use amphi_engine::core::{Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Setup};
+use amphi_engine::protocol::Outcome;
+use amphi_engine::registry::Registry;
+use amphi_engine::room::{ADMINISTRATOR_BY_LINK, Room};
+use amphi_portal::drafting::{Frame, in_call_order, listing, setup, warnings};
+use amphi_portal::import::{Imported, ImportedIntern, ImportedPost, Problem, Problems, Source};
+use amphi_portal::import::{read_file, read_interns, read_posts};
+use amphi_portal::people;
+use anyhow::{Context as _, bail};
+use chrono_tz::Tz;
+use clap::Args;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::database::{Database, DatabaseSettings};
+use crate::opening::{parse_duration, parse_opening};
+use crate::site::registry;
+
+/// What `amphi import` may be told.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    /// Liste des internes (CSV ou XLSX)
+    #[arg(long, value_name = "FICHIER")]
+    interns: PathBuf,
+    /// Liste des postes (CSV ou XLSX)
+    #[arg(long, value_name = "FICHIER")]
+    posts: PathBuf,
+    /// Titre de l’amphi
+    #[arg(long)]
+    title: String,
+    /// Semestre choisi : AAAA-05 (mai à octobre) ou AAAA-11 (novembre à avril)
+    #[arg(long, value_parser = parse_period)]
+    period: Period,
+    /// Fuseau horaire de l’amphi
+    #[arg(long, default_value = "Europe/Paris", value_name = "ZONE")]
+    time_zone: String,
+    /// Un jour et ses plages, par exemple « 2027-03-29 09:00-12:30,14:00-18:00 » ; à répéter par jour
+    #[arg(long, required = true, value_name = "JOUR HEURES")]
+    opening: Vec<String>,
+    /// Durée d’un tour (3m, 150s) ; par défaut 3 min, 5 min pour moins de 30 internes
+    #[arg(long, value_parser = parse_duration, value_name = "DURÉE")]
+    turn: Option<Millis>,
+    /// Montre la liste d’appel telle qu’elle sera, sans rien enregistrer
+    #[arg(long)]
+    dry_run: bool,
+    /// Publie aussitôt : la liste, les postes et les heures ne changent plus
+    #[arg(long, conflicts_with = "dry_run")]
+    publish: bool,
+}
+
+fn parse_period(text: &str) -> anyhow::Result<Period> {
+    let error = "le semestre s’écrit AAAA-05 (mai à octobre) ou AAAA-11 (novembre à avril)";
+    Period::try_from(text.to_owned()).map_err(|_| anyhow::anyhow!(error))
+}
+
+/// The two lists, read and sound.
+pub struct Lists {
+    /// The interns.
+    pub interns: Imported<ImportedIntern>,
+    /// The posts.
+    pub posts: Imported<ImportedPost>,
+}
+
+impl Lists {
+    /// Reads both files; every problem of both is told at once.
+    pub fn read(interns: &Path, posts: &Path) -> Result<Self, Problems> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let both = (
+            read_file(interns)
+                .and_then(|bytes| read_interns(&Source { file_name: &name(interns), bytes: &bytes })),
+            read_file(posts).and_then(|bytes| read_posts(&Source { file_name: &name(posts), bytes: &bytes })),
+        );
+        match both {
+            (Ok(interns), Ok(posts)) => Ok(Self { interns, posts }),
+            (Err(Problems(mut all)), Err(Problems(more))) => {
+                all.extend(more);
+                Err(Problems(all))
+            }
+            (Err(problems), _) | (_, Err(problems)) => Err(problems),
+        }
+    }
+}
+
+/// Imports, or shows what would be imported.
+pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
+    let zone: Tz = arguments.time_zone.parse().map_err(|_| {
+        anyhow::anyhow!(
+            "« {} » n’est pas un fuseau connu : écrivez par exemple Europe/Paris ou Indian/Reunion",
+            arguments.time_zone
+        )
+    })?;
+    let opening = parse_opening(zone, &arguments.opening)?;
+    let lists = match Lists::read(&arguments.interns, &arguments.posts) {
+        Ok(lists) => lists,
+        Err(problems) => {
+            eprintln!("{problems}");
+            bail!("Rien n’a été importé : {} problème(s) à corriger.", problems.0.len());
+        }
+    };
+    let frame = Frame {
+        title: arguments.title.trim().to_owned(),
+        period: arguments.period,
+        time_zone: arguments.time_zone,
+        opening,
+        turn_duration: arguments.turn,
+    };
+    if frame.title.is_empty() {
+        bail!("Donnez un titre à l’amphi (--title).");
+    }
+    tell_warnings(lists.interns.warnings.iter().chain(&lists.posts.warnings));
+    if arguments.dry_run {
+        return dry_run(&frame, lists);
+    }
+    let database = Database::open(&arguments.database).await?;
+    let registry = registry(&database.pool, Arc::new(SystemClock::real())).await?;
+    let created = create(&database.pool, &registry, &frame, lists, arguments.publish).await;
+    registry.stop().await?;
+    database.close().await?;
+    println!("amphi {}", created?);
+    Ok(())
+}
+
+fn tell_warnings<'a>(warnings: impl Iterator<Item = &'a Problem>) {
+    for warning in warnings {
+        eprintln!("Attention : {warning}");
+    }
+}
+
+fn dry_run(frame: &Frame, lists: Lists) -> anyhow::Result<()> {
+    let ranked = in_call_order(lists.interns.rows);
+    let placeholders: Vec<InternId> =
+        (0..ranked.len()).map(|n| InternId(Uuid::from_u128(n as u128))).collect();
+    let draft = setup(frame, &ranked, &placeholders, &lists.posts.rows);
+    draft.validate().map_err(|problem| anyhow::anyhow!("cet amphi ne peut pas être créé : {problem}"))?;
+    for line in listing(&draft, &ranked) {
+        println!("{line}");
+    }
+    tell_draft(&draft);
+    println!("Essai seulement : rien n’a été enregistré.");
+    Ok(())
+}
+
+fn tell_draft(draft: &Setup) {
+    for warning in warnings(draft) {
+        eprintln!("Attention : {warning}");
+    }
+    eprintln!(
+        "{} internes, {} postes, {} places.",
+        draft.participants.len(),
+        draft.posts.len(),
+        draft.seats()
+    );
+}
+
+/// Creates the amphi of these lists, and publishes it if asked to.
+pub async fn create(
+    pool: &PgPool,
+    registry: &Registry,
+    frame: &Frame,
+    lists: Lists,
+    publish: bool,
+) -> anyhow::Result<AmphiId> {
+    let ranked = in_call_order(lists.interns.rows);
+    // Before anything is written down: is the amphi sound?
+    let placeholders: Vec<InternId> =
+        (0..ranked.len()).map(|n| InternId(Uuid::from_u128(n as u128))).collect();
+    setup(frame, &ranked, &placeholders, &lists.posts.rows)
+        .validate()
+        .map_err(|problem| anyhow::anyhow!("cet amphi ne peut pas être créé : {problem}"))?;
+    let people: Vec<ImportedIntern> = ranked.iter().map(|(intern, _)| intern.clone()).collect();
+    let ids = people::register(pool, &people).await?;
+    let draft = setup(frame, &ranked, &ids, &lists.posts.rows);
+    tell_draft(&draft);
+    let amphi = AmphiId(Uuid::now_v7());
+    let room = registry.create(amphi, &frame.title, frame.period).await?;
+    people::seat(pool, amphi, &ids).await?;
+    administrate(&room, Command::Draft(Box::new(draft))).await?;
+    if publish {
+        administrate(&room, Command::Publish).await?;
+    }
+    Ok(amphi)
+}
+
+/// Issues a command as the administrator who runs this program.
+pub async fn administrate(room: &Room, command: Command) -> anyhow::Result<()> {
+    let actor = Actor::Administrator { id: ADMINISTRATOR_BY_LINK };
+    let outcome = room.ask(actor, command, CommandId(Uuid::new_v4())).await;
+    match outcome.context("l’amphi ne répond pas")? {
+        Outcome::Done { .. } | Outcome::Held { .. } => Ok(()),
+        Outcome::Refused { rejection } => bail!("l’amphi refuse : {rejection}"),
+    }
+}

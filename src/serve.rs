@@ -1,0 +1,82 @@
+//! `amphi serve`: the site, and every amphi that is not over, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::database::{Database, DatabaseSettings};
+use crate::opening::parse_instant;
+use crate::site::{Site, clock, registry};
+
+/// How long open requests may take to end once we are told to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// What `amphi serve` may be told.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    /// Adresse et port d’écoute (port 0 : un port libre)
+    #[arg(long, env = "AMPHI_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADRESSE")]
+    listen: SocketAddr,
+    /// Adresse publique du site, sans barre finale ; par défaut, celle d’écoute
+    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Répétition : l’horloge va N fois plus vite que le temps réel
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    speed: f64,
+    /// Répétition : heure que l’horloge montre au départ, par exemple 2027-03-29T08:59:00+02:00
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    clock_start: Option<amphi_engine::core::Timestamp>,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
+    let public_url = arguments.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .with_context(|| format!("l’adresse {} n’est pas libre", arguments.listen))?;
+    let database = Database::open_for_server(&arguments.database).await?;
+    let clock = clock(&database.pool, arguments.speed, arguments.clock_start).await?;
+    let registry = registry(&database.pool, clock).await?;
+    let (opened, failed) = registry.open_unfinished().await?;
+    let (stop, mut stopping) = watch::channel(false);
+    let asked = async move {
+        // An error means that nobody can ask any more; then there is nothing to wait for, either.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    let (site, serving) = Site::open(&database.pool, registry, listener, public_url, asked).await?;
+    println!("listening {}", site.public_url);
+    tracing::info!(opened, failed, "serving");
+    let lost = tokio::select! {
+        result = stop_signal() => result.map(|()| false)?,
+        () = database.lost() => true,
+    };
+    stop.send_replace(true);
+    if lost {
+        bail!(
+            "la base privée s’est arrêtée ; rien de ce qui a été confirmé n’est perdu. Relancez amphi serve."
+        );
+    }
+    site.registry.stop().await?;
+    if tokio::time::timeout(STOP_WITHIN, serving).await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+    database.close().await
+}
+
+/// Completes at SIGTERM or Ctrl-C.
+pub async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Wiring: database, journal, clock, registry and portal put together, and taken apart in order.
+
+use std::sync::Arc;
+
+use amphi_engine::clock::{Clock, SystemClock, wall_clock_now};
+use amphi_engine::core::Timestamp;
+use amphi_engine::journal::PostgresJournal;
+use amphi_engine::registry::Registry;
+use amphi_portal::links::LinkKey;
+use amphi_portal::{Portal, router};
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::descriptors::sockets_max;
+
+/// The clock of this run: the real one, or a compressed one for rehearsals.
+///
+/// A compressed clock goes on from the latest instant any server has seen, so that a restart does not
+/// throw a rehearsal back to the morning.
+pub async fn clock(pool: &PgPool, speed: f64, start: Option<Timestamp>) -> anyhow::Result<Arc<dyn Clock>> {
+    if speed == 1.0 && start.is_none() {
+        return Ok(Arc::new(SystemClock::real()));
+    }
+    anyhow::ensure!((0.01..=100_000.0).contains(&speed), "--speed va de 0,01 à 100000");
+    let seen = PostgresJournal::last_seen_at(pool).await?;
+    let origin = start.unwrap_or_else(wall_clock_now);
+    Ok(Arc::new(SystemClock::compressed(seen.map_or(origin, |seen| seen.max(origin)), speed)))
+}
+
+/// The registry of this process over `pool`.
+pub async fn registry(pool: &PgPool, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Registry>> {
+    let journal = PostgresJournal::start(pool.clone(), clock.now()).await?;
+    Ok(Registry::new(journal, clock))
+}
+
+/// A site that answers at `public_url`.
+pub struct Site {
+    /// Scheme, host and port, without a final slash.
+    pub public_url: String,
+    /// Its amphis.
+    pub registry: Arc<Registry>,
+    /// What signs its links.
+    pub links: LinkKey,
+}
+
+impl Site {
+    /// Starts to answer on `listener`, until `stop` completes; returns with the task that serves.
+    pub async fn open(
+        pool: &PgPool,
+        registry: Arc<Registry>,
+        listener: TcpListener,
+        public_url: Option<String>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<(Self, tokio::task::JoinHandle<std::io::Result<()>>)> {
+        let address = listener.local_addr().context("l’adresse d’écoute")?;
+        let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
+        let links = LinkKey::load(pool).await?;
+        LinkKey::publish_address(pool, &public_url).await?;
+        let portal = Arc::new(Portal {
+            registry: Arc::clone(&registry),
+            pool: pool.clone(),
+            links: links.clone(),
+            public_url: public_url.clone(),
+            sockets: Arc::new(Semaphore::new(sockets_max())),
+        });
+        let alive = Arc::clone(&registry);
+        tokio::spawn(async move { alive.keep_alive().await });
+        let listener = listener.tap_io(|stream| {
+            // Frames are small and must leave at once; where this fails, they leave a little later.
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = axum::serve(listener, router(portal)).with_graceful_shutdown(stop);
+        let served = tokio::spawn(async move { serving.await });
+        Ok((Self { public_url, registry, links }, served))
+    }
+}
