@@ -66,6 +66,8 @@ impl Database {
             ..PrivatePostgresSettings::default()
         };
         let private = PrivatePostgres::start(settings, |step| eprintln!("{step}…")).await?;
+        let directory = private.data_directory().display().to_string();
+        tracing::info!(directory, postmaster_pid = private.postmaster_pid(), "the private Postgres is up");
         let url = private.database_url().to_owned();
         Self::connect(&url, Some(private)).await
     }

@@ -164,7 +164,8 @@ impl Ledger {
     ) -> Result<Prepared, Rejection> {
         let events = self.amphi.decide(actor, command, now)?;
         let at = self.amphi.event_instant(now);
-        let entries = chained(self.hash, self.seq, self.epoch, command_id, at, actor, &events);
+        let naming = command_id.map(|id| (id, naming_event(actor, &events)));
+        let entries = chained(self.hash, self.seq, self.epoch, naming, at, actor, &events);
         let drafted = events.iter().find_map(|event| match event {
             Event::Drafted { setup } => Some(setup.as_ref()),
             _ => None,
@@ -195,7 +196,8 @@ impl Ledger {
                 _ => None,
             })
             .collect();
-        let outcome = match (prepared.append.entries.first(), prepared.events.first()) {
+        let naming = naming_event(prepared.actor, &prepared.events);
+        let outcome = match (prepared.append.entries.get(naming), prepared.events.get(naming)) {
             (Some(entry), Some(event)) => {
                 let outcome = self.outcome_of(entry.seq, event);
                 if let Some(command_id) = entry.command_id {
@@ -235,7 +237,7 @@ impl Ledger {
         }
     }
 
-    /// The outcome of a command whose first event is `event`: that is the one which names it.
+    /// The outcome of a command of which `event` is what was asked.
     fn outcome_of(&self, seq: u64, event: &Event) -> Outcome {
         match event {
             Event::ChoiceHeld { post, .. } => Outcome::Held { seq, post: *post },
@@ -245,6 +247,19 @@ impl Ledger {
             _ => Outcome::Done { seq, receipt: None },
         }
     }
+}
+
+/// Which of the events is what `actor` asked for: their choice, if there is one, else the first. Turns
+/// that were due at the same instant may come before it.
+fn naming_event(actor: Actor, events: &[Event]) -> usize {
+    let own_choice = |event: &Event| match (actor, event) {
+        (
+            Actor::Intern { rank: own },
+            Event::ChoiceCommitted { rank, .. } | Event::ChoiceHeld { rank, .. },
+        ) => own == *rank,
+        _ => false,
+    };
+    events.iter().position(own_choice).unwrap_or(0)
 }
 
 fn assignments(setup: &Setup, entries: &[Entry], events: &[Event]) -> Vec<NewAssignment> {

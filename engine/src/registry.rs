@@ -3,13 +3,14 @@
 //! A sharded map from amphi to room. No guard of the map leaves this module or lives across an await:
 //! guards are `Send`, and would deadlock there.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use amphi_core::{AmphiId, Period, Timestamp};
 use dashmap::DashMap;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -26,19 +27,15 @@ const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
 pub struct Registry {
     rooms: DashMap<AmphiId, Arc<Mutex<Option<Arc<Room>>>>>,
     surroundings: Surroundings,
-    stop: watch::Sender<bool>,
-    /// Ends when every room has stopped; the registry's own sender is in its surroundings.
-    stopped: Mutex<mpsc::Receiver<Infallible>>,
 }
 
 impl Registry {
     /// A registry without rooms; they open when they are first asked for.
     pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let persons = Arc::new(Persons::default());
-        let (stop, stopping) = watch::channel(false);
-        let (serving, stopped) = mpsc::channel(1);
-        let surroundings = Surroundings { journal, clock, persons, stopping, serving };
-        Arc::new(Self { rooms: DashMap::new(), surroundings, stop, stopped: Mutex::new(stopped) })
+        let stopping = CancellationToken::new();
+        let surroundings = Surroundings { journal, clock, persons, stopping, owners: TaskTracker::new() };
+        Arc::new(Self { rooms: DashMap::new(), surroundings })
     }
 
     /// What time it is.
@@ -130,12 +127,9 @@ impl Registry {
     /// # Errors
     /// [`JournalError`] when the last heartbeat could not be written; the amphis are free all the same.
     pub async fn stop(&self) -> Result<(), JournalError> {
-        self.stop.send_replace(true);
-        let mut stopped = self.stopped.lock().await;
-        // The registry holds one sender itself, so wait for the rooms, not for the channel.
-        while self.surroundings.serving.strong_count() > 1 {
-            let _ = tokio::time::timeout(Duration::from_millis(10), stopped.recv()).await;
-        }
+        self.surroundings.stopping.cancel();
+        self.surroundings.owners.close();
+        self.surroundings.owners.wait().await;
         self.surroundings.journal.release_all(self.now()).await
     }
 }

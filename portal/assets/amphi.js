@@ -37,7 +37,8 @@ export function passingSaid(state, forecasts, times, now) {
   if (!next) return say('amphi.fini');
   const forecast = forecasts[next.rank - 1];
   if (!forecast) return say('amphi.personne');
-  return say('amphi.personne.prochain', { rang: next.rank, heure: times.moment(forecast.expected, now) });
+  const key = times.sameDay(forecast.expected, now) ? 'amphi.personne.prochain' : 'amphi.personne.prochain.jour';
+  return say(key, { rang: next.rank, heure: times.moment(forecast.expected, now) });
 }
 
 /** How many people pass before `rank`, the turn in progress included. */
@@ -80,7 +81,7 @@ export function renderAmphi(state, { forecasts, times, now }) {
   const progress = byId('progres');
   setData(progress, 'faits', called);
   setData(progress, 'total', total);
-  setText(progress, say('amphi.progres.long', { faits: called, total }));
+  setText(progress, say('amphi.progres', { faits: called, total }));
   setData(byId('qui-passe'), 'rang', state.turn?.rank ?? '');
   renderLastChoices(state, times);
   return passingSaid(state, forecasts, times, now);

@@ -69,6 +69,7 @@ export class Confirmation {
       this.explain(meaning, [text]);
       if (meaning === 'arret') announce(text, true);
     }
+    setText(byId('confirmation-titre'), say(post.seats_left === 0 ? 'choix.titre.pris' : possible ? 'choix.titre' : 'choix.titre.impossible'));
     setText(this.button, say(waitsFor !== null ? 'choix.bouton.retenu' : 'choix.bouton'));
     if (!possible && document.activeElement === this.button) byId('renoncer').focus();
     show(this.button, possible);
@@ -96,9 +97,11 @@ export class Confirmation {
     this.wait('');
     show(byId('renoncer'), true);
     if (outcome.result === 'refused') this.refused(outcome);
-    else this.phase = 'fait';
+    else {
+      this.phase = 'fait';
+      this.dialog.close(); // before the page says so, as closing gives the focus back to the list
+    }
     this.settled(outcome);
-    if (outcome.result !== 'refused') this.dialog.close();
   }
 
   refused(outcome) {

@@ -106,6 +106,7 @@ function showAlerts(state) {
       return item;
     }));
   }
+  setText(byId('nombre-alertes'), absent.length ? String(absent.length) : '');
   show(byId('aucune-alerte'), absent.length === 0);
 }
 

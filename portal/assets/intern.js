@@ -87,8 +87,7 @@ function showPanel(current) {
   const open = state.status === 'open';
   show(byId('passer-bloc'), open && me.standing === 'in_turn');
   show(byId('retirer'), open && state.held.some((held) => held.rank === rank));
-  const short = said.countdown || said.time;
-  setText(byId('rappel'), short ? `${said.label} ${short}` : said.label);
+  setText(byId('rappel'), said.countdown ? say('tour.rappel', { temps: said.countdown }) : `${said.label} ${said.time}`.trim());
   byId('rappel').dataset.sens = said.meaning;
   document.title = said.state === 'tour' ? `${said.countdown} – ${say('tour.tour')}` : `${said.label} ${said.time || said.post} – ${state.title}`;
   announceThresholds(current, said);

@@ -31,7 +31,6 @@ export function panelOf(situation) {
 
 function waiting({ state, rank, forecast, now, times }, me) {
   const { expected, earliest, latest } = forecast;
-  const time = times.moment(expected, now);
   const published = state.status === 'published';
   const before = peopleBefore(state, rank);
   const beforeSaid = before === 0 ? say('tour.devant.0') : say('tour.devant', { n: before });
@@ -40,11 +39,14 @@ function waiting({ state, rank, forecast, now, times }, me) {
   const moved = me.planned_at != null && expected - me.planned_at >= MINUTE;
   let advice = say('tour.rester');
   if (before === 0 && !published && expected <= now) advice = say('tour.a_l_instant');
-  else if (earliest - now > FAR) advice = say('tour.revenir', { heure: times.moment(earliest - BE_BACK_BEFORE, now) });
+  else if (earliest - now > FAR) {
+    const back = earliest - BE_BACK_BEFORE;
+    advice = say(times.sameDay(back, now) ? 'tour.revenir' : 'tour.revenir.jour', { heure: times.moment(back, now) });
+  }
   return {
     ...EMPTY, state: 'attente', meaning: 'calme',
-    label: say(time === times.time(expected) ? 'tour.attente' : 'tour.attente.jour'),
-    time, machineTime: new Date(expected).toISOString(), range,
+    label: times.sameDay(expected, now) ? say('tour.attente') : say('tour.attente.jour', { jour: times.day(expected) }),
+    time: times.time(expected), machineTime: new Date(expected).toISOString(), range,
     convoked: moved ? times.moment(me.planned_at, expected) : '',
     detail: published ? say('tour.pas_ouverte', { devant: beforeSaid }) : beforeSaid,
     advice,

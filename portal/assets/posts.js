@@ -2,10 +2,11 @@
 // Invariant: an item never moves or vanishes because of what somebody else did; focus stays where it
 // is. The same search and order as `pages::posts`.
 
-import { byId, fill, mark, setData, setText, show } from './dom.js';
+import { announce, byId, fill, mark, setData, setText, show } from './dom.js';
 import { say } from './words.js';
 
 const FILTERS_KEPT = 'amphi.filtres';
+const SAID_AFTER_MS = 800;
 
 export class PostList {
   constructor(state, path) {
@@ -28,7 +29,7 @@ export class PostList {
     this.state = state;
     this.restore();
     this.form.addEventListener('submit', (event) => { event.preventDefault(); this.arrange(); });
-    this.form.addEventListener('input', () => { this.arrange(); this.keep(); });
+    this.form.addEventListener('input', () => { this.arrange(); this.keep(); this.sayCount(); });
     this.reorder.addEventListener('click', () => {
       this.arrange();
       byId('recherche').focus({ preventScroll: true });
@@ -125,6 +126,12 @@ export class PostList {
       ? say('poste.compte.tous', { n: shown, places })
       : say('poste.compte', { n: shown, total }));
     show(byId('aucun'), shown === 0);
+  }
+
+  /** The count is said when the person searched, never when somebody else chose. */
+  sayCount() {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => announce(byId('compte').textContent), SAID_AFTER_MS);
   }
 
   /** What was searched stays, in this tab. An address with filters of its own comes first. */

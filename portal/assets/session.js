@@ -50,7 +50,7 @@ export function openSession(handlers) {
   /** The instant up to which the turn's clock has run. */
   session.turnNow = () => session.stoppedAt ?? clock.now();
   session.begin = () => {
-    if (times.elsewhere) setText(byId('zone'), say('amphi.zone.autre', { zone: data.zone_label }));
+    if (times.elsewhere && byId('zone')) setText(byId('zone'), say('amphi.zone.autre', { zone: data.zone_label }));
     rendered(null);
     let second = 0;
     const tick = () => {

@@ -34,8 +34,12 @@ export class Times {
 
   /** "10 h 47", or "mardi 30 mars à 9 h 00" when that is not the day of `now`. */
   moment(at, now) {
-    if (this.ofMinute(at).key === this.ofMinute(now).key) return this.time(at);
+    if (this.sameDay(at, now)) return this.time(at);
     return `${this.day(at)} à ${this.time(at)}`;
+  }
+
+  sameDay(one, other) {
+    return this.ofMinute(one).key === this.ofMinute(other).key;
   }
 
   ofMinute(at) {

@@ -5,7 +5,7 @@ use amphi_engine::core::opening::Opening;
 use amphi_engine::core::{CallRank, InternId, Millis, Participant, Period, Post, Setup, Timestamp};
 
 use crate::import::{ImportedIntern, ImportedPost};
-use crate::pages::wording::{Zone, duration};
+use crate::pages::wording::{Zone, duration, rank_explanation};
 
 /// What an administrator decides besides the two lists.
 #[derive(Debug, Clone)]
@@ -186,7 +186,8 @@ pub fn listing(setup: &Setup, ranked: &[(ImportedIntern, RankBasis)]) -> Vec<Str
         .enumerate()
         .map(|(index, (intern, basis))| {
             let rank = CallRank::from_index(index);
-            let why = crate::pages::wording::rank_explanation(basis).join(" ");
+            // The rule itself, which comes last, would be the same on every line.
+            let why = rank_explanation(basis).into_iter().take(2).collect::<Vec<_>>().join(" ");
             format!(
                 "{:>4}  {}  {} {}  {why}",
                 rank.0,

@@ -92,7 +92,7 @@ pub enum Rejection {
         /// What is wrong with it.
         problem: String,
     },
-    /// This command id was used by somebody else, or for something else.
-    #[error("this command id was already used for something else")]
+    /// This command id was already used by somebody else.
+    #[error("this command id was already used by somebody else")]
     CommandIdReused,
 }

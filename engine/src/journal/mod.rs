@@ -131,12 +131,13 @@ pub trait Journal: Send + Sync + 'static {
 
 /// Chains `events` after `previous` and numbers them after `last_seq`.
 ///
-/// The command's id stands at the first entry only: that is the one its receipt names.
+/// The command's id, if there is one, stands at one entry only, given by its index: the one that is what
+/// was asked, and that a receipt names.
 pub fn chained(
     previous: Hash,
     last_seq: u64,
     epoch: u64,
-    command_id: Option<CommandId>,
+    command_id: Option<(CommandId, usize)>,
     at: Timestamp,
     actor: Actor,
     events: &[Event],
@@ -144,7 +145,7 @@ pub fn chained(
     let mut previous = previous;
     let mut entries = Vec::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {
-        let id = if index == 0 { command_id } else { None };
+        let id = command_id.and_then(|(id, at)| (at == index).then_some(id));
         let seq = last_seq + 1 + index as u64;
         let entry = Entry::new(previous, seq, epoch, id, at, &actor, event);
         previous = entry.hash;

@@ -9,12 +9,13 @@ mod live;
 mod owner;
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::fanout::{FanOut, Frame, Outbox, Viewer, ViewerKey, frame};
@@ -34,10 +35,10 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Which other rooms concern the same people.
     pub persons: Arc<Persons>,
-    /// Becomes true when the server stops: what is under way is finished, nothing new is begun.
-    pub stopping: watch::Receiver<bool>,
-    /// Held by every owner task: when all are gone, everything under way is finished.
-    pub serving: mpsc::Sender<Infallible>,
+    /// Cancelled when the server stops: what is under way is finished, nothing new is begun.
+    pub stopping: CancellationToken,
+    /// The owner tasks.
+    pub owners: TaskTracker,
 }
 
 /// One amphi in service.
@@ -105,12 +106,8 @@ impl Room {
             mailbox,
             in_service: AtomicBool::new(true),
         });
-        let serving = room.surroundings.serving.clone();
         let owner = owner::own(Arc::clone(&room), commands, loaded.down_since);
-        tokio::spawn(async move {
-            owner.await;
-            drop(serving);
-        });
+        room.surroundings.owners.spawn(owner);
         Ok(room)
     }
 

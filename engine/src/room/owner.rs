@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use amphi_core::{
     Actor, AmphiId, CallRank, Command, CommandId, Event, InternId, Rejection, Status, Timestamp,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
@@ -68,12 +68,6 @@ pub(super) async fn own(
     owner.room.live().fan_out.close_all(CloseCode::GoingAway);
 }
 
-/// Completes when the server stops; the guard that the channel lends is not kept.
-async fn stop_asked(stopping: &mut watch::Receiver<bool>) {
-    // Without a registry there is nobody left to serve for, either.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
 struct Owner {
     room: Arc<Room>,
 }
@@ -94,7 +88,7 @@ impl Owner {
             self.engine_command(Command::Recover { down_since }).await?;
         }
         self.note_who_is_placed_elsewhere().await?;
-        let mut stopping = self.room.surroundings.stopping.clone();
+        let stopping = &self.room.surroundings.stopping;
         loop {
             let deadline = self.room.read(|ledger| ledger.amphi().next_deadline());
             let time_out = async {
@@ -106,7 +100,7 @@ impl Owner {
             tokio::select! {
                 // What arrived before the deadline is looked at before it (A9).
                 biased;
-                () = stop_asked(&mut stopping) => return Flow::Continue(()),
+                () = stopping.cancelled() => return Flow::Continue(()),
                 envelope = mailbox.recv() => match envelope {
                     Some(envelope) => self.handle(envelope).await?,
                     None => return Flow::Break(()),
@@ -307,7 +301,7 @@ impl Owner {
                     break;
                 }
                 Err(JournalError::Unavailable(_)) => {
-                    if *self.room.surroundings.stopping.borrow() {
+                    if self.room.surroundings.stopping.is_cancelled() {
                         return Flow::Break(());
                     }
                     tokio::time::sleep(pause).await;

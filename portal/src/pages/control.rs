@@ -129,7 +129,7 @@ pub fn render(input: &ControlPage<'_>) -> String {
         title: &snapshot.title,
         period: wording::period(snapshot.period),
         path: control_path(snapshot.amphi),
-        amphi: AmphiNow::of(snapshot, &zone, input.forecasts),
+        amphi: AmphiNow::of(snapshot, &zone, input.forecasts, input.now),
         turn: turn_view(input, &zone),
         end_turn_id: (input.new_command_id)(),
         end_turn_possible: snapshot.now.turn.is_some() && snapshot.now.status == Status::Open,

@@ -36,19 +36,19 @@ pub(super) struct LastChoice {
 }
 
 impl AmphiNow {
-    pub fn of(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>]) -> Self {
+    pub fn of(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>], now: Timestamp) -> Self {
         let (called, total) = (called(snapshot), snapshot.participants.len());
         Self {
             status: wording::status(&snapshot.now.status),
             status_code: wording::status_code(&snapshot.now.status),
-            passing: passing(snapshot, zone, forecasts),
+            passing: passing(snapshot, zone, forecasts, now),
             passing_rank: snapshot.now.turn.as_ref().map_or_else(String::new, |turn| turn.rank.to_string()),
             delay: delay(snapshot.now.delay),
             delay_ms: snapshot.now.delay.0,
             called,
             total,
             progress: say(
-                "amphi.progres.long",
+                "amphi.progres",
                 &[("faits", Cow::from(called.to_string())), ("total", Cow::from(total.to_string()))],
             ),
             last: last_choices(snapshot, zone),
@@ -71,7 +71,7 @@ pub(super) fn delay(delay: Millis) -> String {
     }
 }
 
-fn passing(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>]) -> String {
+fn passing(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>], now: Timestamp) -> String {
     if let Some(turn) = &snapshot.now.turn {
         let pseudonym = snapshot.participants.get(turn.rank.index()).map_or("", |p| p.pseudonym.as_str());
         return say(
@@ -85,13 +85,14 @@ fn passing(snapshot: &Snapshot, zone: &Zone, forecasts: &[Option<Forecast>]) -> 
     match next {
         None if running => say("amphi.fini", &[]),
         Some(next) if running => match forecasts.get(next.rank.index()).copied().flatten() {
-            Some(forecast) => say(
-                "amphi.personne.prochain",
-                &[
-                    ("rang", Cow::from(next.rank.to_string())),
-                    ("heure", Cow::from(zone.moment(forecast.expected, snapshot.now.at))),
-                ],
-            ),
+            Some(forecast) => {
+                let today = zone.same_day(forecast.expected, now);
+                let time = zone.moment(forecast.expected, now);
+                say(
+                    if today { "amphi.personne.prochain" } else { "amphi.personne.prochain.jour" },
+                    &[("rang", Cow::from(next.rank.to_string())), ("heure", Cow::from(time))],
+                )
+            }
             None => say("amphi.personne", &[]),
         },
         _ => say("amphi.personne", &[]),

@@ -96,7 +96,7 @@ pub fn render(input: &InternPage<'_>) -> String {
         clock: zone.time_to_the_second(input.now),
         zone_line: wording::say("amphi.zone", &[("zone", zone.label().into())]),
         rehearsal: rehearsal_line(input.speed),
-        amphi: AmphiNow::of(snapshot, &zone, input.forecasts),
+        amphi: AmphiNow::of(snapshot, &zone, input.forecasts, input.now),
         posts: PostList::of(snapshot, &input.filter, rank),
         filter: &input.filter,
         filters_set: input.filter.count(),

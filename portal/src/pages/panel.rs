@@ -81,8 +81,7 @@ impl Situation<'_> {
             return plain("brouillon", "calme", "tour.brouillon", "tour.brouillon.detail");
         };
         let (zone, expected) = (self.zone, forecast.expected);
-        let time = zone.moment(expected, self.now);
-        let another_day = time != zone.time(expected);
+        let today = zone.same_day(expected, self.now);
         let (earliest, latest) =
             (zone.moment(forecast.earliest, expected), zone.moment(next_minute(forecast.latest), expected));
         let range = if zone.time(forecast.earliest) == zone.time(forecast.latest) {
@@ -101,8 +100,12 @@ impl Situation<'_> {
         Panel {
             state: "attente",
             meaning: "calme",
-            label: say(if another_day { "tour.attente.jour" } else { "tour.attente" }, &[]),
-            time,
+            label: if today {
+                say("tour.attente", &[])
+            } else {
+                say("tour.attente.jour", &[("jour", Cow::from(zone.day(expected)))])
+            },
+            time: zone.time(expected),
             machine_time: zone.machine(expected),
             range,
             convoked: self.convoked(expected),
@@ -114,7 +117,9 @@ impl Situation<'_> {
             advice: if due {
                 say("tour.a_l_instant", &[])
             } else if forecast.earliest - self.now > FAR {
-                say("tour.revenir", &[("heure", Cow::from(zone.moment(come_back, self.now)))])
+                let key =
+                    if zone.same_day(come_back, self.now) { "tour.revenir" } else { "tour.revenir.jour" };
+                say(key, &[("heure", Cow::from(zone.moment(come_back, self.now)))])
             } else {
                 say("tour.rester", &[])
             },

@@ -78,7 +78,7 @@ pub fn render(input: &ScreenPage<'_>) -> String {
         position: input.position,
         title: &snapshot.title,
         period: wording::period(snapshot.period),
-        amphi: AmphiNow::of(snapshot, &zone, input.forecasts),
+        amphi: AmphiNow::of(snapshot, &zone, input.forecasts, input.now),
         passing_rank: turn.map_or_else(String::new, |turn| turn.rank.to_string()),
         passing_pseudonym: turn
             .and_then(|turn| snapshot.participants.get(turn.rank.index()))

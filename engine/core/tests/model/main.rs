@@ -62,6 +62,7 @@ impl Play {
     /// Asks both, and compares everything there is to compare.
     fn ask(&mut self, actor: Actor, command: &Command) -> Result<(), TestCaseError> {
         let asked = format!("{command:?} by {actor:?} at {:?}", self.now);
+        self.check_first_event(actor, command, &asked)?;
         let before = self.amphi.snapshot();
         let answer = self.amphi.decide(actor, command, self.now);
         let reasons = self.minutes.ask(actor, command, self.now.0);
@@ -87,6 +88,21 @@ impl Play {
         }
         self.check_idempotent_tick(&asked)?;
         self.compare(&asked)
+    }
+
+    /// Once time has passed at an instant, the first event of an answer at it is what was asked for. The
+    /// room counts on it: it gives that event the command's id and reads the outcome off it.
+    fn check_first_event(&self, actor: Actor, command: &Command, asked: &str) -> Result<(), TestCaseError> {
+        let mut amphi = self.amphi.clone();
+        for event in amphi.decide(Actor::Engine, &Command::Tick, self.now).unwrap() {
+            amphi.apply(amphi.event_instant(self.now), &event);
+        }
+        if let Ok(events) = amphi.decide(actor, command, self.now)
+            && let Some(first) = events.first()
+        {
+            prop_assert!(promises::is_what_was_asked(command, first), "{}: {:?}", asked, first);
+        }
+        Ok(())
     }
 
     /// After any command, time having passed changes nothing more at the same instant.

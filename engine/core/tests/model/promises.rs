@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use amphi_core::{Amphi, Event, GRACE, Timestamp, TurnOutcome};
+use amphi_core::{Amphi, Command, Event, GRACE, Timestamp, TurnOutcome};
 use proptest::prelude::*;
 
 use crate::client_sum::client_sum;
@@ -63,4 +63,27 @@ pub fn check_forecasts(amphi: &Amphi, now: Timestamp) -> Result<(), TestCaseErro
         forecasts.iter().map(|f| f.map(|f| [f.earliest.0, f.expected.0, f.latest.0])).collect();
     prop_assert_eq!(ours, sums);
     Ok(())
+}
+
+/// Whether `event` is what `command` asked for, and not one of its consequences.
+pub fn is_what_was_asked(command: &Command, event: &Event) -> bool {
+    match (command, event) {
+        (Command::Choose { rank, post }, Event::ChoiceCommitted { rank: by, post: taken, .. })
+        | (Command::Choose { rank, post }, Event::ChoiceHeld { rank: by, post: taken }) => {
+            (rank, post) == (by, taken)
+        }
+        (Command::ReleaseHeld { rank }, Event::HeldChoiceReleased { rank: by })
+        | (Command::Pass { rank } | Command::EndTurn { rank, .. }, Event::TurnClosed { rank: by, .. })
+        | (Command::Withdraw { rank, .. }, Event::Withdrawn { rank: by, .. })
+        | (Command::NotePlacedElsewhere { rank }, Event::PlacedElsewhere { rank: by }) => rank == by,
+        (Command::Draft(_), Event::Drafted { .. })
+        | (Command::Publish, Event::Published { .. })
+        | (Command::Open, Event::Opened)
+        | (Command::Suspend { .. }, Event::Suspended { .. })
+        | (Command::Resume, Event::Resumed { .. })
+        | (Command::Close, Event::Closed { .. })
+        | (Command::Annul { .. }, Event::Annulled { .. })
+        | (Command::Recover { .. }, Event::ServiceInterrupted { .. }) => true,
+        _ => false,
+    }
 }

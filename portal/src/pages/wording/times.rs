@@ -102,14 +102,15 @@ impl Zone {
         self.local(at).map_or_else(String::new, |t| format!("{}{NBSP}{}", self.day(at), t.year()))
     }
 
+    /// Whether two instants fall on the same day here.
+    pub fn same_day(&self, one: Timestamp, other: Timestamp) -> bool {
+        let day_of = |instant: Timestamp| self.local(instant).map(|t| t.date_naive());
+        day_of(one) == day_of(other)
+    }
+
     /// "10 h 47", or "mardi 30 mars à 9 h 00" when that is not the day of `now`.
     pub fn moment(&self, at: Timestamp, now: Timestamp) -> String {
-        let day_of = |instant: Timestamp| self.local(instant).map(|t| t.date_naive());
-        if day_of(at) == day_of(now) {
-            self.time(at)
-        } else {
-            format!("{} à {}", self.day(at), self.time(at))
-        }
+        if self.same_day(at, now) { self.time(at) } else { format!("{} à {}", self.day(at), self.time(at)) }
     }
 
     /// "lundi 29 mars à 9 h 00 (heure de Paris)".
