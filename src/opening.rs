@@ -24,15 +24,15 @@ pub fn parse_opening(zone: Tz, days: &[String]) -> anyhow::Result<Opening> {
             let instant = |hour: &str| -> anyhow::Result<Timestamp> {
                 let time = NaiveTime::parse_from_str(hour.trim(), "%H:%M")
                     .with_context(|| format!("« {hour} » n’est pas une heure de la forme 09:00"))?;
-                local_instant(zone, day.and_time(time)).map_err(explained)
+                local_instant(zone, day.and_time(time)).map_err(|error| explained(&error))
             };
             ranges.push(OpeningRange { opens_at: instant(from)?, closes_at: instant(to)? });
         }
     }
-    Opening::new(ranges).map_err(explained)
+    Opening::new(ranges).map_err(|error| explained(&error))
 }
 
-fn explained(error: OpeningError) -> anyhow::Error {
+fn explained(error: &OpeningError) -> anyhow::Error {
     match error {
         OpeningError::Empty => anyhow::anyhow!("donnez au moins une plage d’ouverture (--opening)"),
         OpeningError::Disordered(n) => anyhow::anyhow!(

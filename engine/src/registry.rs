@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use amphi_core::{AmphiId, Period, Timestamp};
 use dashmap::DashMap;
+use futures_util::StreamExt as _;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,9 @@ use crate::room::{Room, Surroundings};
 const TAKEOVER_ATTEMPTS: u32 = 20;
 /// …and the pause between them.
 const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Amphis opened at the same time at the start: as many as the database answers without queueing.
+const OPENED_AT_ONCE: usize = 8;
 
 /// All rooms of this server, and what they share.
 pub struct Registry {
@@ -43,17 +47,31 @@ impl Registry {
         self.surroundings.clock.now()
     }
 
-    /// The room of an amphi, taken into service if it is not yet.
+    /// The room of an amphi, taken into service if it is not yet; waits a moment for a last owner that
+    /// has not quite gone.
     ///
     /// # Errors
     /// [`JournalError`]: unknown amphi, owned by another live server, damaged journal, no answer.
     pub async fn room(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
+        let mut attempt = 1;
+        loop {
+            match self.room_once(amphi).await {
+                Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(TAKEOVER_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn room_once(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
         let slot = Arc::clone(&self.rooms.entry(amphi).or_default());
         let mut room = slot.lock().await;
         if let Some(room) = room.as_ref().filter(|room| room.is_in_service()) {
             return Ok(Arc::clone(room));
         }
-        match self.open(amphi).await {
+        match Room::open(amphi, self.surroundings.clone()).await {
             Ok(opened) => {
                 *room = Some(Arc::clone(&opened));
                 Ok(opened)
@@ -62,19 +80,6 @@ impl Registry {
                 // Ids that do not exist must not fill the map.
                 self.rooms.remove_if(&amphi, |_, kept| Arc::ptr_eq(kept, &slot));
                 Err(error)
-            }
-        }
-    }
-
-    async fn open(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
-        let mut attempt = 1;
-        loop {
-            match Room::open(amphi, self.surroundings.clone()).await {
-                Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => {
-                    attempt += 1;
-                    tokio::time::sleep(TAKEOVER_PAUSE).await;
-                }
-                result => return result,
             }
         }
     }
@@ -98,17 +103,32 @@ impl Registry {
     /// # Errors
     /// [`JournalError`] when the journal cannot even say which there are.
     pub async fn open_unfinished(&self) -> Result<(usize, usize), JournalError> {
-        let (mut opened, mut failed) = (0, 0);
-        for amphi in self.surroundings.journal.unfinished().await? {
-            match self.room(amphi).await {
-                Ok(_) => opened += 1,
-                Err(error) => {
-                    tracing::error!(%amphi, %error, "the amphi could not be taken into service");
-                    failed += 1;
+        let mut left = self.surroundings.journal.unfinished().await?;
+        let mut opened = 0;
+        for attempt in 1..=TAKEOVER_ATTEMPTS {
+            let tried: Vec<(AmphiId, Result<Arc<Room>, JournalError>)> = futures_util::stream::iter(left)
+                .map(|amphi| async move { (amphi, self.room_once(amphi).await) })
+                .buffer_unordered(OPENED_AT_ONCE)
+                .collect()
+                .await;
+            left = Vec::new();
+            for (amphi, room) in tried {
+                match room {
+                    Ok(_) => opened += 1,
+                    Err(error) => {
+                        if attempt == TAKEOVER_ATTEMPTS || error != JournalError::OwnedByAnother {
+                            tracing::error!(%amphi, %error, "the amphi could not be taken into service");
+                        }
+                        left.push(amphi);
+                    }
                 }
             }
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(TAKEOVER_PAUSE).await;
         }
-        Ok((opened, failed))
+        Ok((opened, left.len()))
     }
 
     /// Says once a second that this server is alive; runs until it is dropped.

@@ -219,7 +219,7 @@ pub async fn intern_command(
 ) -> Result<Redirect, Failure> {
     let role = Role::Intern { rank };
     let room = portal.admit(&headers, amphi, role).await?;
-    Ok(carry_out(&room, role, &form, &pages::intern_path(amphi, rank)).await?)
+    carry_out(&room, role, &form, &pages::intern_path(amphi, rank)).await
 }
 
 /// A command of an administrator, sent by a form.
@@ -230,7 +230,7 @@ pub async fn control_command(
     Form(form): Form<CommandForm>,
 ) -> Result<Redirect, Failure> {
     let room = portal.admit(&headers, amphi, Role::Administrator).await?;
-    Ok(carry_out(&room, Role::Administrator, &form, &pages::control_path(amphi)).await?)
+    carry_out(&room, Role::Administrator, &form, &pages::control_path(amphi)).await
 }
 
 /// Carries the command out and leads back to the page, which says what became of it.

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs every test of the project. Installs on Debian what is missing: Postgres, Chromium, ChromeDriver,
+# and a Python environment of its own for the example client. Needs the Rust toolchain.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+say "what the tests need"
+missing=()
+newest_postgres() { find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1; }
+[ -n "$(newest_postgres)" ] || missing+=(postgresql)
+command -v chromium >/dev/null || missing+=(chromium)
+command -v chromedriver >/dev/null || missing+=(chromium-driver)
+command -v python3 >/dev/null || missing+=(python3)
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ "${#missing[@]}" -gt 0 ]; then
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+if [ ! -x target/venv/bin/python ] || ! target/venv/bin/python -c 'import websockets' 2>/dev/null; then
+    python3 -m venv target/venv
+    target/venv/bin/pip install --quiet 'websockets==15.0.1'
+fi
+export AMPHI_PYTHON="$PWD/target/venv/bin/python"
+
+say "a throw-away Postgres for the tests of the crates"
+bindir=$(newest_postgres)
+cluster=$(mktemp -d /tmp/amphi-tests-XXXXXX)
+server=() # Postgres refuses to run as root.
+if [ "$(id -u)" = 0 ]; then
+    chown postgres "$cluster"
+    server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+fi
+stop_postgres() {
+    (cd / && "${server[@]}" "$bindir/pg_ctl" -D "$cluster/data" -m immediate stop >/dev/null 2>&1) || true
+    rm -rf "$cluster"
+}
+trap stop_postgres EXIT
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+(
+    cd /
+    "${server[@]}" "$bindir/initdb" -D "$cluster/data" -U postgres -A trust -E UTF8 --locale=C >/dev/null
+    # These tests cut no power: nothing needs to reach the disk.
+    "${server[@]}" "$bindir/pg_ctl" -D "$cluster/data" -l "$cluster/log" -w start >/dev/null \
+        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off -c max_connections=300"
+)
+export AMPHI_TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
+
+say "build"
+# The queries were checked against a database when they were written (.sqlx); no database is needed here.
+export SQLX_OFFLINE=true
+cargo build --workspace --locked
+cargo test --workspace --locked --no-run
+
+say "crates, stories, crashes"
+cargo test --workspace --locked
+
+say "a whole amphi: 490 interns, two days, 1,500 viewers, compressed time"
+cargo run --quiet --locked -p amphi-loadtest -- whole \
+    --server target/debug/amphi \
+    --interns tests/samples/idf-medecine-generale/interns.csv \
+    --posts tests/samples/idf-medecine-generale/posts.csv \
+    --title "Médecine générale, Île-de-France" \
+    --opening "2027-03-29 09:00-12:30,14:00-18:00" --opening "2027-03-30 09:00-12:30,14:00-18:00" \
+    --turn 120s --speed 900 --viewers 1500 --missing 5
+
+say "all passed"
