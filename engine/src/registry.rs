@@ -66,6 +66,9 @@ impl Registry {
     }
 
     async fn room_once(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
+        if self.surroundings.stopping.is_cancelled() {
+            return Err(JournalError::Unavailable("this server is stopping".to_owned()));
+        }
         let slot = Arc::clone(&self.rooms.entry(amphi).or_default());
         let mut room = slot.lock().await;
         if let Some(room) = room.as_ref().filter(|room| room.is_in_service()) {
