@@ -1,1 +1,455 @@
 //! One suite for every journal: what a room relies on, said once.
+
+#[path = "../../tests/support/postgres.rs"]
+mod database;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use amphi_core::{Actor, AmphiId, CommandId, Event, Half, InternId, Period, Timestamp};
+use futures_util::future::join_all;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::*;
+
+const NOVEMBER: Period = Period { year: 2027, half: Half::November };
+const MAY: Period = Period { year: 2027, half: Half::May };
+const NOW: Timestamp = Timestamp(1_809_241_200_000);
+
+/// A store on which servers can be started.
+enum Stage {
+    Memory(MemoryJournal),
+    Postgres(PgPool),
+}
+
+/// A server on it, which can be killed.
+enum Server {
+    Memory(MemoryJournal),
+    Postgres { journal: Arc<PostgresJournal>, pool: PgPool, key: i64 },
+}
+
+impl Stage {
+    async fn server(&self) -> Server {
+        match self {
+            Self::Memory(first) => Server::Memory(first.another_server()),
+            Self::Postgres(pool) => {
+                let journal = PostgresJournal::start(pool.clone(), NOW).await.unwrap();
+                let key = sqlx::query_scalar("SELECT max(key) FROM servers").fetch_one(pool).await.unwrap();
+                Server::Postgres { journal, pool: pool.clone(), key }
+            }
+        }
+    }
+
+    /// A server that owns a new amphi.
+    async fn owner(&self, amphi: AmphiId) -> (Server, Pen) {
+        let server = self.server().await;
+        server.create(amphi, "Cardiologie", NOVEMBER).await.unwrap();
+        let lease = server.acquire(amphi).await.unwrap();
+        (server, Pen::new(amphi, lease.epoch))
+    }
+}
+
+impl Server {
+    /// What `kill -9` of this server looks like to the others: its lock is gone. It may still write.
+    async fn dies(&self) {
+        match self {
+            Self::Memory(journal) => journal.die(),
+            Self::Postgres { pool, key, .. } => {
+                let ended: bool = sqlx::query_scalar(
+                    "SELECT coalesce(bool_and(pg_terminate_backend(pid, 5000)), false) FROM pg_locks
+                     WHERE locktype = 'advisory' AND objid::bigint = $1
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                )
+                .bind(key)
+                .fetch_one(pool)
+                .await
+                .unwrap();
+                assert!(ended, "the server held its lock, and its connection has ended");
+            }
+        }
+    }
+}
+
+impl Deref for Server {
+    type Target = dyn Journal;
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Memory(journal) => journal,
+            Self::Postgres { journal, .. } => journal.as_ref(),
+        }
+    }
+}
+
+/// Where one writer believes that the journal of an amphi stands.
+#[derive(Clone, Copy)]
+struct Pen {
+    amphi: AmphiId,
+    epoch: u64,
+    seq: u64,
+    hash: Hash,
+}
+
+impl Pen {
+    fn new(amphi: AmphiId, epoch: u64) -> Self {
+        Self { amphi, epoch, seq: 0, hash: genesis_hash(amphi) }
+    }
+
+    fn with_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// What `events` would add, as the command `id`.
+    fn adds(self, id: Option<u128>, events: &[Event]) -> Append {
+        let id = id.map(|id| (CommandId(Uuid::from_u128(id)), 0));
+        let entries = chained(self.hash, self.seq, self.epoch, id, NOW, Actor::Engine, events);
+        Append { amphi: self.amphi, epoch: self.epoch, entries, assignments: Vec::new() }
+    }
+
+    fn opens(self) -> Append {
+        self.adds(None, &[Event::Opened])
+    }
+
+    /// A choice, of which the journal only looks at the seat and the person.
+    fn places(self, person: u128, period: Period, post: u16, seat: u16) -> Append {
+        let mut append = self.opens();
+        let intern = InternId(Uuid::from_u128(person));
+        append.assignments = vec![NewAssignment { seq: self.seq + 1, post, seat, period, intern }];
+        append
+    }
+
+    /// The same pen after `append` was written.
+    fn after(self, append: &Append) -> Self {
+        let last = append.entries.last().unwrap();
+        Self { seq: last.seq, hash: last.hash, ..self }
+    }
+}
+
+fn amphi(number: u128) -> AmphiId {
+    AmphiId(Uuid::from_u128(number))
+}
+
+fn person(number: u128) -> InternId {
+    InternId(Uuid::from_u128(number))
+}
+
+fn is_stale(written: &Result<(), AppendError>) -> bool {
+    matches!(written, Err(AppendError::Stale(_)))
+}
+
+macro_rules! both_journals {
+    ($($rule:ident,)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(super::Stage::Memory(super::MemoryJournal::new())).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $rule() {
+                let on = |pool| super::$rule(super::Stage::Postgres(pool));
+                super::database::with_database(on).await;
+            })*
+        }
+    };
+}
+
+both_journals! {
+    what_was_written_is_read_back_chained,
+    making_an_amphi_twice_makes_it_once,
+    an_unknown_amphi_is_not_found,
+    a_number_that_is_taken_is_stale,
+    p3_a_command_id_stands_once,
+    p2_a_seat_is_given_once,
+    p2_a_person_is_placed_once_a_period_in_all_amphis,
+    a_repeated_choice_is_stale_rather_than_a_conflict,
+    who_is_placed_elsewhere_is_known,
+    a_command_is_written_whole_or_not_at_all,
+    one_conflict_in_a_group_harms_nobody_else,
+    whoever_was_replaced_writes_nothing,
+    old_and_new_owner_in_one_group,
+    a_live_owner_keeps_its_amphi,
+    a10_a_successor_learns_when_its_predecessor_was_last_seen,
+    c7_of_two_successors_one_gets_the_amphi,
+    unfinished_amphis_are_those_without_an_end,
+    c9_a_write_whose_caller_goes_away_is_written_whole,
+}
+
+async fn what_was_written_is_read_back_chained(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let reason = "Panne « réseau » : \"</script>\"\n\u{2028}🙂".to_owned();
+    let first = pen.adds(Some(7), &[Event::Opened, Event::Suspended { reason }]);
+    server.append(first.clone()).await.unwrap();
+    let second = pen.after(&first).adds(None, &[Event::Resumed { deadline: None }]);
+    server.append(second.clone()).await.unwrap();
+    let written: Vec<Entry> = first.entries.into_iter().chain(second.entries).collect();
+    let read = server.load(amphi(1)).await.unwrap();
+    assert_eq!(read, written, "every byte, ids, epochs and hashes included");
+    assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    let links = std::iter::once(genesis_hash(amphi(1))).chain(read.iter().map(|entry| entry.hash));
+    for (entry, previous) in read.iter().zip(links) {
+        assert_eq!(entry.hash, entry.hash_after(previous));
+    }
+}
+
+async fn making_an_amphi_twice_makes_it_once(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    server.append(pen.opens()).await.unwrap();
+    server.create(amphi(1), "Another title", MAY).await.unwrap();
+    assert_eq!(server.load(amphi(1)).await.unwrap().len(), 1);
+    assert_eq!(server.unfinished().await.unwrap(), [amphi(1)]);
+    let append = pen.after(&pen.opens()).opens();
+    assert_eq!(server.append(append).await, Ok(()), "the lease still holds");
+}
+
+async fn an_unknown_amphi_is_not_found(stage: Stage) {
+    let server = stage.server().await;
+    assert_eq!(server.acquire(amphi(9)).await, Err(JournalError::NotFound));
+    assert_eq!(server.load(amphi(9)).await, Err(JournalError::NotFound));
+    assert_eq!(server.append(Pen::new(amphi(9), 1).opens()).await, Err(AppendError::Fenced));
+}
+
+async fn a_number_that_is_taken_is_stale(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let append = pen.adds(None, &[Event::Opened, Event::Opened]);
+    server.append(append.clone()).await.unwrap();
+    for behind in [pen, pen.after(&pen.opens())] {
+        assert!(is_stale(&server.append(behind.opens()).await), "after {}", behind.seq);
+    }
+    assert_eq!(server.load(amphi(1)).await.unwrap(), append.entries);
+}
+
+async fn p3_a_command_id_stands_once(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let first = pen.adds(Some(7), &[Event::Opened]);
+    server.append(first.clone()).await.unwrap();
+    let again = pen.after(&first).adds(Some(7), &[Event::Opened]);
+    assert!(is_stale(&server.append(again).await));
+    assert_eq!(server.load(amphi(1)).await.unwrap(), first.entries);
+
+    server.create(amphi(2), "Another", NOVEMBER).await.unwrap();
+    let lease = server.acquire(amphi(2)).await.unwrap();
+    let elsewhere = Pen::new(amphi(2), lease.epoch).adds(Some(7), &[Event::Opened]);
+    assert_eq!(server.append(elsewhere).await, Ok(()), "ids are of one amphi");
+}
+
+async fn p2_a_seat_is_given_once(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let first = pen.places(100, NOVEMBER, 3, 1);
+    server.append(first.clone()).await.unwrap();
+    let pen = pen.after(&first);
+    assert!(is_stale(&server.append(pen.places(101, NOVEMBER, 3, 1)).await));
+    assert_eq!(server.load(amphi(1)).await.unwrap().len(), 1, "nothing of the refused one is there");
+    assert_eq!(server.append(pen.places(101, NOVEMBER, 3, 2)).await, Ok(()), "the seat beside is free");
+}
+
+async fn p2_a_person_is_placed_once_a_period_in_all_amphis(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    server.append(pen.places(100, NOVEMBER, 1, 1)).await.unwrap();
+    let (other_server, other) = stage.owner(amphi(2)).await;
+    let refused = other_server.append(other.places(100, NOVEMBER, 1, 1)).await;
+    assert_eq!(refused, Err(AppendError::PersonTaken(person(100))));
+    assert_eq!(other_server.load(amphi(2)).await.unwrap(), []);
+    let other_period = other.places(100, MAY, 1, 1);
+    assert_eq!(other_server.append(other_period.clone()).await, Ok(()));
+    let somebody_else = other.after(&other_period).places(101, NOVEMBER, 2, 1);
+    assert_eq!(other_server.append(somebody_else).await, Ok(()));
+}
+
+async fn a_repeated_choice_is_stale_rather_than_a_conflict(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let choice = pen.places(100, NOVEMBER, 1, 1);
+    server.append(choice.clone()).await.unwrap();
+    assert!(is_stale(&server.append(choice.clone()).await), "the very same again");
+    let next = pen.after(&choice).places(100, NOVEMBER, 2, 1);
+    let twice_here = server.append(next).await;
+    assert!(
+        is_stale(&twice_here) || twice_here == Err(AppendError::PersonTaken(person(100))),
+        "placed here already, which the writer should have known: {twice_here:?}"
+    );
+    assert_eq!(server.load(amphi(1)).await.unwrap(), choice.entries);
+}
+
+async fn who_is_placed_elsewhere_is_known(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    server.append(pen.places(100, NOVEMBER, 1, 1)).await.unwrap();
+    let everybody = [person(101), person(100), person(102)];
+    let cases = [
+        (amphi(2), NOVEMBER, vec![person(100)]),
+        (amphi(2), MAY, Vec::new()),
+        (amphi(1), NOVEMBER, Vec::new()),
+    ];
+    for (asking, period, expected) in cases {
+        let placed = server.placed_elsewhere(asking, period, &everybody).await;
+        assert_eq!(placed, Ok(expected), "asked by {asking} for {period:?}");
+    }
+    assert_eq!(server.placed_elsewhere(amphi(2), NOVEMBER, &[person(101)]).await, Ok(Vec::new()));
+}
+
+async fn a_command_is_written_whole_or_not_at_all(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let (_, other) = stage.owner(amphi(2)).await;
+    let other_server = stage.server().await;
+    server.append(pen.places(100, NOVEMBER, 1, 1)).await.unwrap();
+    drop(other_server);
+    server.create(amphi(3), "Third", NOVEMBER).await.unwrap();
+    let lease = server.acquire(amphi(3)).await.unwrap();
+    let third = Pen { amphi: amphi(3), epoch: lease.epoch, hash: genesis_hash(amphi(3)), ..other };
+    let mut two = third.adds(Some(8), &[Event::Opened, Event::Opened]);
+    let seat =
+        |seq, who| NewAssignment { seq, post: 1, seat: who as u16, period: NOVEMBER, intern: person(who) };
+    two.assignments = vec![seat(1, 7), seat(2, 100)];
+    assert_eq!(server.append(two).await, Err(AppendError::PersonTaken(person(100))));
+    assert_eq!(server.load(amphi(3)).await.unwrap(), []);
+    let everybody = [person(7), person(100)];
+    let placed = server.placed_elsewhere(amphi(9), NOVEMBER, &everybody).await;
+    assert_eq!(placed, Ok(vec![person(100)]), "the seat of the other one was not given");
+}
+
+async fn one_conflict_in_a_group_harms_nobody_else(stage: Stage) {
+    let server = stage.server().await;
+    let mut appends = Vec::new();
+    for number in 1..=5 {
+        server.create(amphi(number), "Amphi", NOVEMBER).await.unwrap();
+        let lease = server.acquire(amphi(number)).await.unwrap();
+        let pen = Pen::new(amphi(number), lease.epoch);
+        // The third chooses for the same person as the first; the fourth believes in entries that do
+        // not follow; the fifth has been replaced.
+        appends.push(match number {
+            3 => pen.places(1, NOVEMBER, 1, 1),
+            4 => {
+                server.append(pen.opens()).await.unwrap();
+                pen.opens()
+            }
+            5 => pen.with_epoch(lease.epoch + 1).opens(),
+            _ => pen.places(number, NOVEMBER, 1, 1),
+        });
+    }
+    // Asked for at once, and so written as one group: nobody else runs on this thread in between.
+    let answers = join_all(appends.into_iter().map(|append| server.append(append))).await;
+    assert_eq!(answers[..2], [Ok(()), Ok(())]);
+    assert_eq!(answers[2], Err(AppendError::PersonTaken(person(1))));
+    assert!(is_stale(&answers[3]));
+    assert_eq!(answers[4], Err(AppendError::Fenced));
+    for (number, entries) in [(1, 1), (2, 1), (3, 0), (4, 1), (5, 0)] {
+        assert_eq!(server.load(amphi(number)).await.unwrap().len(), entries, "amphi {number}");
+    }
+}
+
+async fn whoever_was_replaced_writes_nothing(stage: Stage) {
+    let (old, pen) = stage.owner(amphi(1)).await;
+    old.append(pen.opens()).await.unwrap();
+    let pen = pen.after(&pen.opens());
+    old.dies().await;
+    let new = stage.server().await;
+    let lease = new.acquire(amphi(1)).await.unwrap();
+    assert!(lease.epoch > pen.epoch);
+    assert_eq!(old.append(pen.places(100, NOVEMBER, 1, 1)).await, Err(AppendError::Fenced));
+    assert_eq!(new.load(amphi(1)).await.unwrap().len(), 1);
+    let chosen = new.append(pen.with_epoch(lease.epoch).places(100, NOVEMBER, 1, 1)).await;
+    assert_eq!(chosen, Ok(()), "neither the number nor the seat was used up");
+}
+
+async fn old_and_new_owner_in_one_group(stage: Stage) {
+    for old_first in [true, false] {
+        let id = amphi(u128::from(old_first) + 1);
+        let (server, old) = stage.owner(id).await;
+        let new = old.with_epoch(server.acquire(id).await.unwrap().epoch);
+        let mut group = [old.places(100, NOVEMBER, 1, 1), new.places(200 + id.0.as_u128(), NOVEMBER, 1, 1)];
+        let mut expected = [Err(AppendError::Fenced), Ok(())];
+        if !old_first {
+            group.reverse();
+            expected.reverse();
+        }
+        let answers = join_all(group.into_iter().map(|append| server.append(append))).await;
+        assert_eq!(answers, expected);
+        let entries = server.load(id).await.unwrap();
+        assert_eq!(entries, new.opens().entries, "the new owner's, and nothing else");
+        let placed = server.placed_elsewhere(amphi(9), NOVEMBER, &[person(100)]).await;
+        assert_eq!(placed, Ok(Vec::new()));
+    }
+}
+
+async fn a_live_owner_keeps_its_amphi(stage: Stage) {
+    let (owner, pen) = stage.owner(amphi(1)).await;
+    let other = stage.server().await;
+    assert_eq!(other.acquire(amphi(1)).await, Err(JournalError::OwnedByAnother));
+    assert_eq!(owner.append(pen.opens()).await, Ok(()), "the attempt took nothing away");
+    let again = owner.acquire(amphi(1)).await.unwrap();
+    assert!(again.epoch > pen.epoch, "its own owner may always begin anew");
+}
+
+async fn a10_a_successor_learns_when_its_predecessor_was_last_seen(stage: Stage) {
+    let (first, pen) = stage.owner(amphi(1)).await;
+    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1_000);
+    first.heartbeat(at(1)).await.unwrap();
+    first.heartbeat(at(2)).await.unwrap();
+    first.dies().await;
+    let second = stage.server().await;
+    let lease = second.acquire(amphi(1)).await.unwrap();
+    assert_eq!(lease, Lease { epoch: pen.epoch + 1, previous_seen_at: Some(at(2)) });
+    second.heartbeat(at(5)).await.unwrap();
+    second.release_all(at(6)).await.unwrap();
+    let third = stage.server().await;
+    let lease = third.acquire_freed(amphi(1)).await;
+    assert_eq!(lease, Lease { epoch: pen.epoch + 2, previous_seen_at: Some(at(6)) });
+}
+
+impl Server {
+    /// After a release; the database takes a moment to notice that the lock's connection is gone.
+    async fn acquire_freed(&self, amphi: AmphiId) -> Lease {
+        loop {
+            match self.acquire(amphi).await {
+                Err(JournalError::OwnedByAnother) => tokio::task::yield_now().await,
+                lease => return lease.unwrap(),
+            }
+        }
+    }
+}
+
+async fn c7_of_two_successors_one_gets_the_amphi(stage: Stage) {
+    for number in 1..=10 {
+        let (gone, pen) = stage.owner(amphi(number)).await;
+        gone.dies().await;
+        let (left, right) = (stage.server().await, stage.server().await);
+        let leases = tokio::join!(left.acquire(amphi(number)), right.acquire(amphi(number)));
+        let epoch = pen.epoch + 1;
+        match leases {
+            (Ok(lease), Err(JournalError::OwnedByAnother))
+            | (Err(JournalError::OwnedByAnother), Ok(lease)) => assert_eq!(lease.epoch, epoch),
+            other => panic!("both, or neither: {other:?}"),
+        }
+    }
+}
+
+async fn unfinished_amphis_are_those_without_an_end(stage: Stage) {
+    let server = stage.server().await;
+    let reason = "Erreur de liste".to_owned();
+    let ends = [
+        vec![Event::Opened, Event::Closed { unplaced: Vec::new() }],
+        vec![Event::Annulled { reason }],
+        vec![Event::Opened],
+        vec![],
+    ];
+    for (index, events) in ends.iter().enumerate() {
+        let id = amphi(index as u128 + 1);
+        server.create(id, "Amphi", NOVEMBER).await.unwrap();
+        let lease = server.acquire(id).await.unwrap();
+        if !events.is_empty() {
+            server.append(Pen::new(id, lease.epoch).adds(None, events)).await.unwrap();
+        }
+    }
+    assert_eq!(server.unfinished().await.unwrap(), [amphi(3), amphi(4)]);
+}
+
+async fn c9_a_write_whose_caller_goes_away_is_written_whole(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let first = pen.adds(Some(7), &[Event::Opened, Event::Opened]);
+    let mut writing = server.append(first.clone());
+    let _ = futures_util::poll!(&mut writing);
+    drop(writing);
+    let second = pen.after(&first).opens();
+    assert_eq!(server.append(second).await, Ok(()), "follows what nobody waited for");
+    assert_eq!(server.load(amphi(1)).await.unwrap().len(), 3);
+}

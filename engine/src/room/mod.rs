@@ -73,7 +73,21 @@ struct Envelope {
     command: Command,
     command_id: Option<CommandId>,
     received_at: Timestamp,
-    reply: Box<dyn FnOnce(Outcome) + Send>,
+    reply: Option<Box<dyn FnOnce(Outcome) + Send>>,
+}
+
+impl Envelope {
+    /// A command of the engine itself, for which nobody waits.
+    fn from_engine(command: Command, now: Timestamp) -> Self {
+        Self { actor: Actor::Engine, command, command_id: None, received_at: now, reply: None }
+    }
+
+    /// Answers, once.
+    fn answer(&mut self, outcome: Outcome) {
+        if let Some(reply) = self.reply.take() {
+            reply(outcome);
+        }
+    }
 }
 
 /// Too much is waiting, or the room is going out of service.
@@ -156,7 +170,8 @@ impl Room {
         reply: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<(), Busy> {
         let received_at = self.now();
-        let envelope = Envelope { actor, command, command_id, received_at, reply: Box::new(reply) };
+        let reply: Option<Box<dyn FnOnce(Outcome) + Send>> = Some(Box::new(reply));
+        let envelope = Envelope { actor, command, command_id, received_at, reply };
         self.mailbox.try_send(envelope).map_err(|_| Busy)
     }
 

@@ -12,9 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use amphi_core::{
-    Actor, AmphiId, CallRank, Command, CommandId, Event, InternId, Rejection, Status, Timestamp,
-};
+use amphi_core::{Actor, AmphiId, CallRank, Command, Event, InternId, Rejection, Status, Timestamp};
 use tokio::sync::mpsc;
 
 use super::live::{change_frame, remember};
@@ -77,7 +75,8 @@ type Flow<T = ()> = ControlFlow<(), T>;
 
 /// What became of one attempt to carry out a command.
 enum Attempt {
-    Settled(Outcome),
+    /// Answered, one way or the other.
+    Settled,
     /// The room was reloaded from the journal: look again.
     Again,
 }
@@ -111,23 +110,21 @@ impl Owner {
     }
 
     /// Carries out one command, whatever it takes.
-    async fn handle(&self, envelope: Envelope) -> Flow {
-        let Envelope { actor, command, command_id, received_at, reply } = envelope;
+    async fn handle(&self, mut envelope: Envelope) -> Flow {
         loop {
-            let recalled = command_id.and_then(|id| self.room.read(|ledger| ledger.recall(id, actor)));
+            let actor = envelope.actor;
+            let recalled =
+                envelope.command_id.and_then(|id| self.room.read(|ledger| ledger.recall(id, actor)));
             if let Some(outcome) = recalled {
-                reply(outcome);
+                envelope.answer(outcome);
                 return Flow::Continue(());
             }
-            self.let_time_pass(received_at).await?;
-            if command == Command::Open {
+            self.let_time_pass(envelope.received_at).await?;
+            if envelope.command == Command::Open {
                 self.note_who_is_placed_elsewhere().await?;
             }
-            match self.attempt(actor, &command, command_id, received_at).await? {
-                Attempt::Settled(outcome) => {
-                    reply(outcome);
-                    return Flow::Continue(());
-                }
+            match self.attempt(&mut envelope).await? {
+                Attempt::Settled => return Flow::Continue(()),
                 Attempt::Again => {}
             }
         }
@@ -136,45 +133,43 @@ impl Owner {
     /// Ends and opens the turns that were due by `now`.
     async fn let_time_pass(&self, now: Timestamp) -> Flow {
         while self.room.read(|ledger| ledger.amphi().next_deadline()).is_some_and(|due| due <= now) {
-            self.attempt(Actor::Engine, &Command::Tick, None, now).await?;
+            self.attempt(&mut Envelope::from_engine(Command::Tick, now)).await?;
         }
         Flow::Continue(())
     }
 
     async fn engine_command(&self, command: Command) -> Flow {
-        while let Attempt::Again = self.attempt(Actor::Engine, &command, None, self.room.now()).await? {}
+        let mut envelope = Envelope::from_engine(command, self.room.now());
+        while let Attempt::Again = self.attempt(&mut envelope).await? {}
         Flow::Continue(())
     }
 
-    /// Decide, write, apply; or refuse; or reload.
-    async fn attempt(
-        &self,
-        actor: Actor,
-        command: &Command,
-        command_id: Option<CommandId>,
-        now: Timestamp,
-    ) -> Flow<Attempt> {
-        let prepared = self.room.read(|ledger| ledger.prepare(actor, command, command_id, now));
+    /// Decide, write, apply, answer, tell; or refuse; or reload.
+    async fn attempt(&self, envelope: &mut Envelope) -> Flow<Attempt> {
+        let prepared = self.room.read(|ledger| {
+            ledger.prepare(envelope.actor, &envelope.command, envelope.command_id, envelope.received_at)
+        });
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(rejection) => return self.refuse(actor, command_id, rejection),
+            Err(rejection) => return self.refuse(envelope, rejection),
         };
         if prepared.is_empty() {
             let seq = self.room.read(|ledger| ledger.position().seq);
-            return Flow::Continue(Attempt::Settled(Outcome::Done { seq, receipt: None }));
+            envelope.answer(Outcome::Done { seq, receipt: None });
+            return Flow::Continue(Attempt::Settled);
         }
         let started = self.room.now();
         let (written, was_slow) = self.write(prepared.append.clone()).await;
         match written {
             Ok(()) => {
-                let outcome = self.committed(&prepared)?;
+                self.committed(&prepared, envelope)?;
                 if was_slow {
                     Box::pin(self.engine_command(Command::Recover { down_since: started })).await?;
                     self.room.live().set_journal_available(true);
                 }
-                Flow::Continue(Attempt::Settled(outcome))
+                Flow::Continue(Attempt::Settled)
             }
-            Err(AppendError::PersonTaken(intern)) => self.taken_elsewhere(actor, command_id, intern).await,
+            Err(AppendError::PersonTaken(intern)) => self.taken_elsewhere(envelope, intern).await,
             Err(AppendError::Fenced) => Flow::Break(()),
             Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
                 tracing::warn!(amphi = %self.room.id, %error, "reloading from the journal");
@@ -197,22 +192,21 @@ impl Owner {
         }
     }
 
-    /// What is written becomes true, and everybody is told.
-    fn committed(&self, prepared: &Prepared) -> Flow<Outcome> {
-        let outcome = {
+    /// What is written becomes true: whoever asked is answered first, then everybody is told.
+    fn committed(&self, prepared: &Prepared, envelope: &mut Envelope) -> Flow {
+        {
             let mut live = self.room.live();
             match live.ledger.commit(prepared) {
                 Ok(committed) => {
-                    let outcome = committed.outcome.clone();
+                    envelope.answer(committed.outcome.clone());
                     live.tell(committed, prepared.needs_snapshot());
-                    outcome
                 }
                 Err(violation) => {
                     tracing::error!(amphi = %self.room.id, violation, "an invariant is violated; the amphi stops");
                     return Flow::Break(());
                 }
             }
-        };
+        }
         if prepared.needs_snapshot() {
             self.register_persons();
         }
@@ -223,27 +217,23 @@ impl Owner {
                 let _ = room.submit(Actor::Engine, Command::NotePlacedElsewhere { rank }, None, |_| {});
             }
         }
-        Flow::Continue(outcome)
+        Flow::Continue(())
     }
 
-    fn refuse(&self, actor: Actor, id: Option<CommandId>, rejection: Rejection) -> Flow<Attempt> {
-        if let Some(id) = id {
-            self.room.live().ledger.remember_refusal(id, actor, rejection.clone());
+    fn refuse(&self, envelope: &mut Envelope, rejection: Rejection) -> Flow<Attempt> {
+        if let Some(id) = envelope.command_id {
+            self.room.live().ledger.remember_refusal(id, envelope.actor, rejection.clone());
         }
-        Flow::Continue(Attempt::Settled(Outcome::Refused { rejection }))
+        envelope.answer(Outcome::Refused { rejection });
+        Flow::Continue(Attempt::Settled)
     }
 
     /// The database knows of a placement in another amphi: note it, then see what is left to do.
-    async fn taken_elsewhere(
-        &self,
-        actor: Actor,
-        command_id: Option<CommandId>,
-        intern: InternId,
-    ) -> Flow<Attempt> {
+    async fn taken_elsewhere(&self, envelope: &mut Envelope, intern: InternId) -> Flow<Attempt> {
         let Some(rank) = self.rank_of(intern) else { return Flow::Break(()) };
         Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank })).await?;
-        if actor == (Actor::Intern { rank }) {
-            return self.refuse(actor, command_id, Rejection::PlacedElsewhere);
+        if envelope.actor == (Actor::Intern { rank }) {
+            return self.refuse(envelope, Rejection::PlacedElsewhere);
         }
         Flow::Continue(Attempt::Again)
     }
