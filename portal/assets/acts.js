@@ -26,7 +26,7 @@ export class Acts {
       form.noValidate = true; // the dialog asks instead
       form.addEventListener('submit', (event) => {
         event.preventDefault();
-        this.begin(form.dataset.acte, Number(form.elements.rank?.value) || null);
+        this.begin(form.dataset.acte, Number(form.elements.rank?.value) || null, form.querySelector('button'));
       });
     }
     byId('acte-formulaire').addEventListener('submit', (event) => { event.preventDefault(); this.confirm(); });
@@ -43,8 +43,10 @@ export class Acts {
     });
   }
 
-  begin(act, rank) {
+  begin(act, rank, origin) {
+    if (this.sending) return undefined;
     const kind = ACTS[act];
+    this.pressed = kind.direct ? origin : this.button;
     this.act = act;
     this.rank = rank;
     this.sending = false;
@@ -83,14 +85,15 @@ export class Acts {
 
   async send(fields) {
     this.sending = true;
-    const label = this.button.textContent;
-    setText(this.button, say('choix.envoi'));
-    this.button.setAttribute('aria-disabled', 'true');
+    const { pressed } = this;
+    const label = pressed.textContent;
+    setText(pressed, say('choix.envoi'));
+    pressed.setAttribute('aria-disabled', 'true');
     if (!this.live.ready()) fill(this.part('attente'), say('choix.hors_ligne'));
     const outcome = await this.live.command(fields);
     this.sending = false;
-    setText(this.button, label);
-    this.button.removeAttribute('aria-disabled');
+    setText(pressed, label);
+    pressed.removeAttribute('aria-disabled');
     fill(this.part('attente'), '');
     this.settled(fields.action, outcome);
   }

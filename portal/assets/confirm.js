@@ -118,6 +118,15 @@ export class Confirmation {
     fill(this.part('attente'), this.sending ? text : '');
   }
 
+  /** The line was lost, came back, or will not come back (`why` says so). */
+  line(state, why) {
+    if (!this.sending) return;
+    if (state === 'arretee') {
+      this.wait(why);
+      show(byId('renoncer'), true);
+    } else this.wait(state === 'connecte' ? '' : say('choix.hors_ligne'));
+  }
+
   /** Back to the list, with one's place kept. */
   leave() {
     const { origin, phase } = this;

@@ -100,8 +100,8 @@ function showAlerts(state) {
     list.replaceChildren(...said.map(({ rank, text, phone, email }) => {
       const item = make('li', { 'data-rang': rank }, make('p', { text }));
       const reach = make('p', { className: 'joindre' });
-      if (phone) reach.append(make('a', { href: `tel:${phone.replace(/\s/g, '')}`, text: phone }), ' ');
-      if (email) reach.append(make('a', { href: `mailto:${email}`, text: email }));
+      if (phone) reach.append(make('a', { href: `tel:${phone.replace(/\s/g, '')}`, text: phone }));
+      else if (email) reach.append(make('a', { href: `mailto:${email}`, text: email }));
       item.append(reach);
       return item;
     }));

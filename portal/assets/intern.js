@@ -19,9 +19,11 @@ const FIELDS = ['label', 'post', 'range', 'convoked', 'detail', 'advice'];
 const session = openSession({
   render,
   tick,
-  before: rememberHeld,
   me: takeReceipt,
-  connection: (state) => { online = state === 'connecte'; confirmation?.update(session.state(), null); },
+  connection: (state) => {
+    online = state === 'connecte';
+    confirmation.line(state, byId('ligne-connexion').textContent);
+  },
   busy: () => confirmation.wait(say('choix.occupe')),
   offlineLine: (since) => (chosen() ? say('connexion.pas_perdu.autre', { heure: session.times.time(since) }) : say('connexion.pas_perdu')),
 });
@@ -51,14 +53,14 @@ function situation(now) {
   return { state, rank, all, forecast: all[rank - 1], now, turnNow: session.turnNow(), times: session.times };
 }
 
-function render(change) {
+function render() {
   const current = situation(session.clock.now());
   const { state } = current;
   posts.update(state, rank, mayChoose(state, rank));
   hall.update(state);
   confirmation.update(state, current.turnNow);
   showPanel(current);
-  if (change?.held_refused?.includes(rank)) heldRefused();
+  noticeHeld(state);
 }
 
 function tick(now, wholeSecond) {
@@ -153,8 +155,12 @@ function settled(action, outcome) {
   byId('mon-tour-titre').focus();
 }
 
-function rememberHeld() {
-  heldPost = session.state().held.find((held) => held.rank === rank)?.post ?? null;
+/** A held choice that came to nothing is said, also when that happened while the line was lost. */
+function noticeHeld(state) {
+  const held = state.held.find((choice) => choice.rank === rank)?.post ?? null;
+  const late = state.participants[rank - 1].standing === 'late';
+  if (heldPost !== null && held === null && late && state.posts[heldPost - 1].seats_left === 0) heldRefused();
+  heldPost = held;
 }
 
 function heldRefused() {

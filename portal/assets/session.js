@@ -22,10 +22,13 @@ export function openSession(handlers) {
   const times = new Times(data.snapshot.time_zone, data.zone_label);
   const mark = new ConnectionMark({ clock, times, offlineLine: handlers.offlineLine });
   const session = { data, clock, times, stoppedAt: null };
+  const began = { status: data.snapshot.status, posts: data.snapshot.posts, participants: data.snapshot.participants };
   const rendered = (change) => {
+    if (outgrown(began, session.live.state)) return location.reload();
     handlers.render(change);
     const { seq, epoch } = session.live.state;
     Object.assign(document.documentElement.dataset, { seq, epoch });
+    return undefined;
   };
   session.live = new Live({
     path: data.path,
@@ -64,4 +67,11 @@ export function openSession(handlers) {
     session.live.connect();
   };
   return session;
+}
+
+/** A draft may change wholly, and publication gives it its times: then the page itself is out of date. */
+function outgrown(initial, state) {
+  return (initial.status === 'draft' && state.status !== 'draft')
+    || initial.posts.length !== state.posts.length
+    || initial.participants.length !== state.participants.length;
 }

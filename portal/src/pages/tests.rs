@@ -16,7 +16,8 @@ fn page() -> PageContext<'static> {
     PageContext { public_url: "https://amphi.test", asset_url }
 }
 
-fn snapshot(mine: serde_json::Value) -> Snapshot {
+fn snapshot(mine: impl Into<serde_json::Value>) -> Snapshot {
+    let mine = mine.into();
     let mut me =
         json!({"rank": 2, "pseudonym": "Loutre", "planned_at": NOON + 180_000, "turn_duration": 180_000});
     me.as_object_mut().expect("an object").extend(mine.as_object().expect("an object").clone());

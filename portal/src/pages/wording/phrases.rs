@@ -13,7 +13,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("etat.waiting", "À venir"),
     ("etat.in_turn", "Son tour"),
     ("etat.late", "N’a pas choisi"),
-    ("etat.held", "Choix en attente"),
+    ("etat.held", "En attente"),
     ("etat.placed", "Poste choisi"),
     ("etat.placed_elsewhere", "Poste ailleurs"),
     ("etat.withdrawn", "Hors séance"),
