@@ -62,8 +62,8 @@ cargo run --quiet --locked -p amphi-loadtest -- whole \
     --server target/debug/amphi \
     --interns tests/samples/idf-medecine-generale/interns.csv \
     --posts tests/samples/idf-medecine-generale/posts.csv \
-    --title "Médecine générale, Île-de-France" \
-    --opening "2027-03-29 09:00-12:30,14:00-18:00" --opening "2027-03-30 09:00-12:30,14:00-18:00" \
-    --turn 120s --speed 900 --viewers 1500 --missing 5
+    --turn 120s --opening "day1 09:00-12:30,14:00-18:00" --opening "day2 09:00-12:30,14:00-18:00" \
+    --speed 900 --viewers 1500 --missing 5 --cuts 20 >target/whole.json
+grep -E '"(ok|assignments|deliveries|reconnections)"' target/whole.json
 
 say "all passed"

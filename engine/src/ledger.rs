@@ -151,6 +151,12 @@ impl Ledger {
         }
     }
 
+    /// Takes over the refusals of the books that these replace: the journal does not hold them.
+    pub fn inherit_refusals(&mut self, before: &mut Self) {
+        self.refusals = std::mem::take(&mut before.refusals);
+        self.refusals_by_age = std::mem::take(&mut before.refusals_by_age);
+    }
+
     /// What `command` would add to the journal.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 use amphi_core::{AmphiId, Period, Timestamp};
 use dashmap::DashMap;
 use futures_util::StreamExt as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,9 +27,11 @@ const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
 /// Amphis opened at the same time at the start: as many as the database answers without queueing.
 const OPENED_AT_ONCE: usize = 8;
 
+type Slot = Arc<Mutex<Option<Arc<Room>>>>;
+
 /// All rooms of this server, and what they share.
 pub struct Registry {
-    rooms: DashMap<AmphiId, Arc<Mutex<Option<Arc<Room>>>>>,
+    rooms: DashMap<AmphiId, Slot>,
     surroundings: Surroundings,
 }
 
@@ -69,8 +71,7 @@ impl Registry {
         if self.surroundings.stopping.is_cancelled() {
             return Err(JournalError::Unavailable("this server is stopping".to_owned()));
         }
-        let slot = Arc::clone(&self.rooms.entry(amphi).or_default());
-        let mut room = slot.lock().await;
+        let (slot, mut room) = self.slot(amphi).await;
         if let Some(room) = room.as_ref().filter(|room| room.is_in_service()) {
             return Ok(Arc::clone(room));
         }
@@ -83,6 +84,18 @@ impl Registry {
                 // Ids that do not exist must not fill the map.
                 self.rooms.remove_if(&amphi, |_, kept| Arc::ptr_eq(kept, &slot));
                 Err(error)
+            }
+        }
+    }
+
+    /// The place of an amphi's room, held. Whoever waited for one that was given up meanwhile begins
+    /// anew: two places would be two rooms of one amphi.
+    async fn slot(&self, amphi: AmphiId) -> (Slot, OwnedMutexGuard<Option<Arc<Room>>>) {
+        loop {
+            let slot = Arc::clone(&self.rooms.entry(amphi).or_default());
+            let room = Arc::clone(&slot).lock_owned().await;
+            if self.rooms.get(&amphi).is_some_and(|kept| Arc::ptr_eq(&kept, &slot)) {
+                return (slot, room);
             }
         }
     }
@@ -107,7 +120,7 @@ impl Registry {
     /// [`JournalError`] when the journal cannot even say which there are.
     pub async fn open_unfinished(&self) -> Result<(usize, usize), JournalError> {
         let mut left = self.surroundings.journal.unfinished().await?;
-        let mut opened = 0;
+        let (mut opened, mut failed) = (0, 0);
         for attempt in 1..=TAKEOVER_ATTEMPTS {
             let tried: Vec<(AmphiId, Result<Arc<Room>, JournalError>)> = futures_util::stream::iter(left)
                 .map(|amphi| async move { (amphi, self.room_once(amphi).await) })
@@ -118,11 +131,11 @@ impl Registry {
             for (amphi, room) in tried {
                 match room {
                     Ok(_) => opened += 1,
+                    // Only waiting helps against an owner that has not quite gone, and only against it.
+                    Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => left.push(amphi),
                     Err(error) => {
-                        if attempt == TAKEOVER_ATTEMPTS || error != JournalError::OwnedByAnother {
-                            tracing::error!(%amphi, %error, "the amphi could not be taken into service");
-                        }
-                        left.push(amphi);
+                        tracing::error!(%amphi, %error, "the amphi could not be taken into service");
+                        failed += 1;
                     }
                 }
             }
@@ -131,7 +144,7 @@ impl Registry {
             }
             tokio::time::sleep(TAKEOVER_PAUSE).await;
         }
-        Ok((opened, left.len()))
+        Ok((opened, failed))
     }
 
     /// Says once a second that this server is alive; runs until it is dropped.

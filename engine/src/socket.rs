@@ -47,8 +47,10 @@ pub async fn serve(mut socket: WebSocket, room: Arc<Room>, role: Role) {
     if let Some(code) = code {
         let reason = code.reason().into();
         let close = Message::Close(Some(CloseFrame { code: code as u16, reason }));
-        // A courtesy: whoever does not read it finds out by the socket.
-        let _ = timeout(BLOCKED_AT_MOST, socket.send(close)).await;
+        // A courtesy: whoever does not read it finds out by the socket, and whoever has not read for long
+        // is not waited for again.
+        let limit = if code == CloseCode::TooSlow { Duration::ZERO } else { BLOCKED_AT_MOST };
+        let _ = timeout(limit, socket.send(close)).await;
     }
 }
 
@@ -60,7 +62,8 @@ async fn greet(socket: &mut WebSocket) -> Result<Option<Position>, Option<CloseC
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_))) => return Err(Some(CloseCode::ProtocolError)),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
+                Some(Err(error)) => return Err(code_of(&error)),
+                Some(Ok(Message::Close(_))) | None => return Err(None),
             }
         }
     })
@@ -71,6 +74,12 @@ async fn greet(socket: &mut WebSocket) -> Result<Option<Position>, Option<CloseC
         Ok(ClientMessage::Hello { .. }) => Err(Some(CloseCode::UnsupportedProtocol)),
         Ok(_) | Err(_) => Err(Some(CloseCode::ProtocolError)),
     }
+}
+
+/// What to say to a client whose bytes could not be read: that its message is too long, if that is why;
+/// else it is gone, or speaks no WebSocket. The library's errors have no type here, only words.
+fn code_of(error: &axum::Error) -> Option<CloseCode> {
+    error.to_string().starts_with("Space limit exceeded").then_some(CloseCode::ProtocolError)
 }
 
 struct Connection<'a> {
@@ -149,7 +158,8 @@ impl Connection<'_> {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Binary(_))) => return Err(Some(CloseCode::ProtocolError)),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
+            Some(Err(error)) => return Err(code_of(&error)),
+            Some(Ok(Message::Close(_))) | None => return Err(None),
         };
         if !self.rate.allows() {
             return Err(Some(CloseCode::ProtocolError));

@@ -54,9 +54,7 @@ pub struct Step {
     pub held_refused: Vec<u16>,
     /// How many clients were told it.
     pub deliveries: u64,
-    /// How many clients know it, by being told or by a later snapshot.
-    pub knowers: u64,
-    /// When the last of them did.
+    /// When the last client that was connected knew it, by being told or by a later snapshot.
     pub last_known: Instant,
     /// Which measured choice caused it, if one did.
     pub choice: Option<usize>,
@@ -194,6 +192,11 @@ impl Chain {
         self.frontier.as_ref()
     }
 
+    /// Bytes of the first snapshot of the base.
+    pub fn snapshot_bytes(&self) -> usize {
+        self.snapshots.values().flatten().next().map_or(0, |known| known.frame.len())
+    }
+
     /// Every step, in order from the base; stops at a hole.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         let first = self.base.as_ref().and_then(|base| self.steps.get(&base.seq));
@@ -261,7 +264,6 @@ impl Step {
             placed,
             held_refused: held_refused.collect(),
             deliveries: 0,
-            knowers: 0,
             last_known: now,
             choice: None,
             frame: frame.into(),

@@ -26,6 +26,7 @@ use crate::clock;
 use crate::command::Pending;
 use crate::door::Door;
 use crate::room::{GivenReceipt, Receipt, Room, count};
+use crate::server_clock::ServerClock;
 use crate::state::{Standing, number};
 use crate::wire::{self, Decoder, Frame};
 
@@ -49,31 +50,6 @@ pub enum Phase {
     Failed,
 }
 
-/// The server's clock, as the welcome told it.
-#[derive(Debug, Clone, Copy)]
-pub struct ServerClock {
-    /// Its time, ms since 1970…
-    pub server_time: i64,
-    /// …at this instant of ours.
-    pub at: Instant,
-    /// How fast it runs.
-    pub speed: f64,
-}
-
-impl ServerClock {
-    /// Our instant at which the server's clock says `server_time`; now, if that has passed.
-    pub fn local(&self, server_time: i64) -> Instant {
-        let ahead_ms = (server_time - self.server_time) as f64 / self.speed.max(1e-9);
-        self.at + Duration::from_secs_f64((ahead_ms / 1_000.0).max(0.0))
-    }
-
-    /// What the server's clock says at `instant`.
-    pub fn server(&self, instant: Instant) -> i64 {
-        let gone_ms = instant.saturating_duration_since(self.at).as_secs_f64() * 1_000.0;
-        self.server_time + (gone_ms * self.speed) as i64
-    }
-}
-
 /// A socket that has been upgraded and has not said hello yet.
 pub struct Opened {
     stream: TcpStream,
@@ -91,6 +67,8 @@ pub struct Viewer {
     phase: Cell<Phase>,
     position: Cell<Option<Position>>,
     asked_to_resume: Cell<bool>,
+    /// Changes up to here happened before this connection: what they took to arrive says nothing.
+    missed_up_to: Cell<u64>,
     standing: Cell<Standing>,
     receipt: RefCell<Option<Receipt>>,
     clock: Cell<Option<ServerClock>>,
@@ -112,6 +90,7 @@ impl Viewer {
             phase: Cell::new(Phase::Away),
             position: Cell::new(None),
             asked_to_resume: Cell::new(false),
+            missed_up_to: Cell::new(0),
             standing: Cell::new(Standing::Waiting),
             receipt: RefCell::default(),
             clock: Cell::new(None),
@@ -324,6 +303,8 @@ impl Viewer {
         if self.phase.replace(Phase::Failed) != Phase::Failed {
             self.room.fault(self.name(), what);
         }
+        // Whoever waits for an answer hears at once that none will come.
+        self.pending.borrow_mut().clear();
         self.news.notify_waiters();
     }
 
@@ -390,6 +371,7 @@ impl Viewer {
         let server_time = message["server_time"].as_i64().context("a welcome without server_time")?;
         let speed = message["speed"].as_f64().context("a welcome without speed")?;
         self.clock.set(Some(ServerClock { server_time, at: now, speed }));
+        self.missed_up_to.set(number(&message["position"], "seq")?);
         let resumed = message["resumed"].as_bool().context("a welcome without resumed")?;
         if !resumed {
             self.phase.set(Phase::Welcomed);
@@ -459,7 +441,9 @@ impl Viewer {
     }
 
     fn learn(&self, step: &mut Step, now: Instant) {
-        step.knowers += 1;
+        if step.to.seq <= self.missed_up_to.get() {
+            return;
+        }
         step.last_known = now;
         if let Some(choice) = step.choice {
             self.room.timing.borrow_mut().known(choice, now);

@@ -18,6 +18,7 @@ pub mod robot;
 pub mod room;
 pub mod scenario_room;
 pub mod scenario_whole;
+pub mod server_clock;
 pub mod server_process;
 pub mod state;
 pub mod synthetic;

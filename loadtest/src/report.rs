@@ -34,7 +34,8 @@ impl RoomReport {
                     || args.venue.server.display().to_string()),
                 "pin_server": args.venue.pin_server,
             },
-            "amphi": {"participants": played.participants, "posts": played.posts},
+            "amphi": {"participants": played.participants, "posts": played.posts,
+                      "snapshot_bytes": room.chain.borrow().snapshot_bytes()},
             "connecting": played.arrival.to_json(),
             "memory": memory(args, played),
             "choice_latency": choice_latency(room),
@@ -46,6 +47,13 @@ impl RoomReport {
                         every acknowledgement against its change",
         });
         Self { figures, faults, faults_found }
+    }
+
+    /// A run that broke off, with faults.
+    pub fn refused(room: &Room, problem: &anyhow::Error) -> Self {
+        room.fault("the run", format!("{problem:#}"));
+        let (faults, faults_found) = room.faults();
+        Self { figures: Value::Null, faults, faults_found }
     }
 }
 

@@ -52,6 +52,9 @@ pub struct RoomArgs {
     /// Choices made before the measured ones, to warm up
     #[arg(long, default_value_t = 10)]
     pub warm_up: usize,
+    /// How long everybody may take to know what one client knows, before the run is refused
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub settle_seconds: u64,
     /// Never let the generator sleep: a sleeping client's wake-up is charged to the server
     #[arg(long)]
     pub spin: bool,
@@ -101,11 +104,15 @@ pub async fn run(args: &RoomArgs) -> Result<RoomReport> {
     ensure!(doors.interns.len() >= choosers, "{} interns are fewer than {choosers}", doors.interns.len());
     let room = Rc::new(Room::new(&venue.authority, &amphi, false).await?);
     let mut play = Play { args, venue: &venue, room: &room, doors: &doors, viewers: Vec::new() };
-    let played = play.play().await?;
-    let viewers = play.viewers;
+    let played = play.play().await;
     room.over.set(true);
-    viewers.iter().for_each(|viewer| viewer.go_away());
-    let report = RoomReport::new(args, &room, &played);
+    play.viewers.iter().for_each(|viewer| viewer.go_away());
+    let report = match played {
+        Ok(played) => RoomReport::new(args, &room, &played),
+        // A fault explains more than the error it led to.
+        Err(problem) if room.faults().1 > 0 => RoomReport::refused(&room, &problem),
+        Err(problem) => return Err(problem),
+    };
     venue.close().await?;
     Ok(report)
 }
@@ -157,7 +164,7 @@ struct Play<'a> {
 
 impl Play<'_> {
     async fn play(&mut self) -> Result<Played> {
-        let administrator = Viewer::new(0, self.doors.administrator.clone(), self.room);
+        let administrator = Viewer::new(self.args.viewers, self.doors.administrator.clone(), self.room);
         administrator.connect().await?;
         let memory_before = self.memory().await;
         self.seat_everybody();
@@ -173,13 +180,13 @@ impl Play<'_> {
         for (chooser, post) in warm_up {
             self.choose(*chooser, *post, None).await?;
         }
-        all_caught_up(self.room, &self.viewers, Duration::from_secs(30)).await?;
+        self.settle().await?;
 
         let counts = &self.room.counts;
         let (deliveries, bytes) = (counts.deliveries.get(), counts.bytes.get());
         let watch = CpuWatch::start(self.venue.pid, self.venue.postgres());
         self.measured_choices(measured).await?;
-        if let Err(problem) = all_caught_up(self.room, &self.viewers, Duration::from_secs(60)).await {
+        if let Err(problem) = self.settle().await {
             self.room.fault("the crowd", format!("{problem:#}"));
         }
         let cpu = watch.stop();
@@ -196,8 +203,9 @@ impl Play<'_> {
     /// The server's memory once it is at rest.
     async fn memory(&self) -> Option<(u64, &'static str)> {
         const REST: Duration = Duration::from_secs(2);
+        let pid = self.venue.pid?;
         tokio::time::sleep(REST).await;
-        memory_kib(self.venue.pid?).ok()
+        memory_kib(pid).ok()
     }
 
     fn seat_everybody(&mut self) {
@@ -213,7 +221,7 @@ impl Play<'_> {
         if status == "published" {
             let answer = administrator.submit(Action::Open, None).await?;
             ensure!(answer == Answer::Done, "opening was answered {answer:?}");
-            all_caught_up(self.room, &self.viewers, Duration::from_secs(30)).await?;
+            self.settle().await?;
         }
         let status = self.fact("status");
         ensure!(status == "open", "the amphi is {status}, not open");
@@ -246,7 +254,11 @@ impl Play<'_> {
             let answer = viewer.submit(Action::Pass, None).await?;
             ensure!(answer == Answer::Done, "{} passed and was answered {answer:?}", viewer.name());
         }
-        all_caught_up(self.room, &self.viewers, Duration::from_secs(60)).await
+        self.settle().await
+    }
+
+    async fn settle(&self) -> Result<()> {
+        all_caught_up(self.room, &self.viewers, Duration::from_secs(self.args.settle_seconds)).await
     }
 
     async fn choose(&self, chooser: usize, post: u16, choice: Option<usize>) -> Result<()> {

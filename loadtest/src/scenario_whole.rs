@@ -5,6 +5,7 @@
 //! says, are held against each other and against the rules. Absent: faults injected into server or network,
 //! except connections that are cut (`--cuts`) and come back.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -31,6 +32,7 @@ use crate::robot::{Arena, choose_in_turn, come_late_alone, race_for_last_seats};
 use crate::room::{Fault, Room};
 use crate::server_process::{Import, ServerProcess};
 use crate::state::{PublicState, Standing};
+use crate::timing::{Latencies, watch_own_timer};
 use crate::venue::{Venue, VenueArgs};
 
 /// How many of the missing ones race for last seats; the others come alone.
@@ -125,10 +127,24 @@ pub async fn run(args: &WholeArgs) -> Result<Verdict> {
     ensure!(args.viewers >= doors.interns.len(), "--viewers must be at least {}", doors.interns.len());
     let room = Rc::new(Room::new(&venue.authority, &amphi, true).await?);
     let began = clock::now();
+    let own_timer = Rc::<RefCell<Latencies>>::default();
+    let watching = tokio::task::spawn_local(watch_own_timer(Rc::clone(&own_timer)));
     let mut session = Session::new(args, &room, &doors);
-    let played = session.play(&mut venue).await?;
+    let played = session.play(&mut venue).await;
+    watching.abort();
     room.over.set(true);
     session.viewers.iter().for_each(|viewer| viewer.go_away());
+    let played = match played {
+        Ok(played) => played,
+        // A fault explains more than the error it led to.
+        Err(problem) if room.faults().1 > 0 => {
+            room.fault("the run", format!("{problem:#}"));
+            let (faults, found) = room.faults();
+            let report = json!({"scenario": "whole", "ok": false, "faults": faults, "faults_found": found});
+            return Ok(Verdict { report, faults, violations: Vec::new() });
+        }
+        Err(problem) => return Err(problem),
+    };
     let process = venue.process.as_ref().context("the server is ours")?;
     let mut findings = judge(args, process, &room, &amphi, &doors, &played).await?;
     if let Err(problem) = venue.close().await {
@@ -147,6 +163,7 @@ pub async fn run(args: &WholeArgs) -> Result<Verdict> {
         "seconds": seconds_since(began).round(),
         "connecting": played.arrival.to_json(),
         "journal": findings.figures,
+        "own_timer_lateness": own_timer.borrow().to_json(),
         "choice_latency": report::choice_latency(&room),
         "push_latency": report::push_latency(&room),
         "deliveries": room.counts.deliveries.get(),
@@ -241,9 +258,9 @@ impl<'a> Session<'a> {
     }
 
     async fn play(&mut self, venue: &mut Venue) -> Result<Played> {
-        let administrator = Viewer::new(0, self.doors.administrator.clone(), self.room);
+        let administrator = Viewer::new(self.args.viewers, self.doors.administrator.clone(), self.room);
         administrator.connect().await?;
-        let ends_by = self.ends_by(&administrator)?;
+        let (window, ends_by) = self.times(&administrator)?;
         self.seat_everybody();
         let present: Vec<_> =
             self.viewers.iter().filter(|viewer| !self.is_missing(viewer)).cloned().collect();
@@ -253,7 +270,7 @@ impl<'a> Session<'a> {
         ensure!(answer == Answer::Done, "opening was answered {answer:?}");
         let watch = CpuWatch::start(venue.pid, venue.postgres());
         self.send_robots();
-        self.plan_cuts(ends_by);
+        self.plan_cuts(window);
         self.until_all_placed(venue, ends_by).await?;
         let answer = administrator.submit(Action::Close, None).await?;
         ensure!(answer == Answer::Done, "closing was answered {answer:?}");
@@ -266,8 +283,8 @@ impl<'a> Session<'a> {
         Ok(Played { arrival, cpu, state })
     }
 
-    /// Our instant by which all must be over.
-    fn ends_by(&self, administrator: &Viewer) -> Result<Instant> {
+    /// From the first planned turn to the last, on our clock, and the instant by which all must be over.
+    fn times(&self, administrator: &Viewer) -> Result<((Instant, Instant), Instant)> {
         let clock = administrator.clock().context("no welcome")?;
         let speed = self.args.speed;
         ensure!(
@@ -287,7 +304,8 @@ impl<'a> Session<'a> {
             until(first)
         );
         eprintln!("first turn in {:.0} s, last one planned in {:.0} s", until(first), until(last));
-        Ok(clock.local(last + OVERRUN_MS) + Duration::from_secs(60))
+        let ends_by = clock.local(last + OVERRUN_MS) + Duration::from_secs(60);
+        Ok(((clock.local(first), clock.local(last)), ends_by))
     }
 
     fn is_missing(&self, viewer: &Viewer) -> bool {
@@ -337,13 +355,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn plan_cuts(&mut self, ends_by: Instant) {
-        let window = ends_by.saturating_duration_since(clock::now()).mul_f64(0.7);
+    fn plan_cuts(&mut self, (first, last): (Instant, Instant)) {
         for _ in 0..self.args.cuts {
-            let wait = window.mul_f64(self.rng.random());
+            let at = first + last.saturating_duration_since(first).mul_f64(self.rng.random());
             let Some(viewer) = self.viewers.iter().choose(&mut self.rng).cloned() else { return };
             tokio::task::spawn_local(async move {
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep_until(at.into()).await;
                 if viewer.phase() == Phase::Live && !viewer.room.over.get() {
                     viewer.cut();
                 }

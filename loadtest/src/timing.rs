@@ -3,13 +3,15 @@
 //! Every latency begins at the *intended* instant of sending: a choice that had to wait its turn in the
 //! generator counts that wait (no coordinated omission). Units: microseconds.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use crate::clock::micros_between;
+use crate::clock::{self, micros_between};
 
 /// Longest latency that is told apart: ten minutes.
 const MICROS_MAX: u64 = 600_000_000;
@@ -38,6 +40,17 @@ impl Latencies {
             "count": self.0.len(), "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99),
             "max_ms": ms(self.0.max()),
         })
+    }
+}
+
+/// Records how late this process's own timer is, until dropped with its task: what the machine alone does
+/// to timers, to be held against the server's.
+pub async fn watch_own_timer(lateness: Rc<RefCell<Latencies>>) {
+    const EVERY: Duration = Duration::from_millis(20);
+    loop {
+        let due = clock::now() + EVERY;
+        tokio::time::sleep_until(due.into()).await;
+        lateness.borrow_mut().record(micros_between(due, clock::now()));
     }
 }
 

@@ -63,7 +63,11 @@ impl IntoResponse for Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(error.to_string())
+        match error.as_database_error() {
+            // What is meant is not here, and will not be in two seconds either: a link to another database.
+            Some(refusal) if refusal.is_foreign_key_violation() => Self::NotFound,
+            _ => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
@@ -142,8 +146,10 @@ pub async fn dress(State(portal): State<Arc<Portal>>, request: Request, next: Ne
         problem(status, title, message, &request_id)
     };
     let mut dressed = (status, body).into_response();
-    if let Some(retry_after) = response.headers().get(header::RETRY_AFTER) {
-        dressed.headers_mut().insert(header::RETRY_AFTER, retry_after.clone());
+    for kept in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = response.headers().get(&kept) {
+            dressed.headers_mut().insert(kept, value.clone());
+        }
     }
     dressed
 }

@@ -24,7 +24,8 @@ pub async fn headers(State(portal): State<Arc<Portal>>, request: Request, next: 
     };
     set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
+    // Not `no-referrer`: with it, browsers say `Origin: null` with forms, and we would refuse our own.
+    set(header::REFERRER_POLICY, "same-origin");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()");
@@ -51,9 +52,11 @@ pub async fn refuse_foreign_changes(
 }
 
 /// Whether the request was made by one of our own pages. Absent is refused: every browser sends the
-/// origin with forms and WebSockets.
+/// origin with forms and WebSockets. So are two: no browser sends them.
 pub fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
-    headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() == public_url.as_bytes())
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    origins.next().is_some_and(|origin| origin.as_bytes() == public_url.as_bytes())
+        && origins.next().is_none()
 }
 
 /// Whether a WebSocket upgrade may go on: our own page, or a program that shows its token itself.

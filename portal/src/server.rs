@@ -86,11 +86,16 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/rang/{rank}/direct", get(live::intern))
         .route("/amphi/{amphi}/regie/direct", get(live::control))
         .route("/amphi/{amphi}/ecran/direct", get(live::screen));
-    pages
-        .merge(sockets)
+    guarded(pages.merge(sockets), portal)
+}
+
+/// What holds for every route. From the outside in: protective headers on whatever is answered; a page
+/// for every failure, a panic included; no change but from our own pages.
+fn guarded(routes: Router<Arc<Portal>>, portal: Arc<Portal>) -> Router {
+    routes
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), security::refuse_foreign_changes))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), failure::dress))
         .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), failure::dress))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&portal), security::headers))
         .with_state(portal)
 }
@@ -103,4 +108,44 @@ fn compression() -> CompressionLayer<impl Predicate> {
 
 async fn health() -> &'static str {
     "ok\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use amphi_engine::clock::SystemClock;
+    use amphi_engine::journal::MemoryJournal;
+    use axum::body::Body;
+    use axum::http::{Request, header};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn breaks() -> &'static str {
+        panic!("a secret of ours: {}", 40 + 2)
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_page_without_internals() {
+        let portal = Arc::new(Portal {
+            registry: Registry::new(Arc::new(MemoryJournal::new()), Arc::new(SystemClock::real())),
+            pool: PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/nothing").expect("a URL"),
+            links: LinkKey::fixed([1; 32]),
+            public_url: "https://amphi.test".to_owned(),
+            sockets: Arc::new(Semaphore::new(1)),
+        });
+        let routes = || Router::new().route("/panique", get(breaks));
+        for (accept, kind) in [("text/html", "text/html; charset=utf-8"), ("*/*", "application/problem+json")]
+        {
+            let request = Request::get("/panique").header(header::ACCEPT, accept).body(Body::empty());
+            let response = guarded(routes(), Arc::clone(&portal)).oneshot(request.expect("a request")).await;
+            let response = response.expect("an answer");
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], kind);
+            assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+            let body = response.into_body().collect().await.expect("a body").to_bytes();
+            let body = String::from_utf8_lossy(&body);
+            assert!(body.contains("faute de notre part") && !body.contains("secret"), "{body}");
+        }
+    }
 }

@@ -102,14 +102,18 @@ impl PostgresJournal {
         )
         .fetch_optional(&self.pool)
         .await?;
-        if let Some(row) = acquired {
-            let epoch = row.epoch.unsigned_abs();
-            return Ok(Lease { epoch, previous_seen_at: row.seen_at_ms.map(Timestamp) });
+        match acquired {
+            Some(row) => {
+                Ok(Lease { epoch: row.epoch.unsigned_abs(), previous_seen_at: row.seen_at_ms.map(Timestamp) })
+            }
+            None if self.knows(amphi).await? => Err(JournalError::OwnedByAnother),
+            None => Err(JournalError::NotFound),
         }
-        let known = sqlx::query_scalar!("SELECT 1 FROM amphis WHERE id = $1", amphi.0)
-            .fetch_optional(&self.pool)
-            .await?;
-        Err(if known.is_some() { JournalError::OwnedByAnother } else { JournalError::NotFound })
+    }
+
+    async fn knows(&self, amphi: AmphiId) -> Result<bool, JournalError> {
+        let known = sqlx::query_scalar!("SELECT 1 FROM amphis WHERE id = $1", amphi.0);
+        Ok(known.fetch_optional(&self.pool).await?.is_some())
     }
 
     async fn load_now(&self, amphi: AmphiId) -> Result<Vec<Entry>, JournalError> {
@@ -120,12 +124,13 @@ impl PostgresJournal {
         )
         .fetch_all(&self.pool)
         .await?;
+        if rows.is_empty() && !self.knows(amphi).await? {
+            return Err(JournalError::NotFound);
+        }
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
-            let hash = row
-                .hash
-                .try_into()
-                .map_err(|_| JournalError::Damaged(format!("the hash of entry {}", row.seq)))?;
+            let damaged = |_| JournalError::Damaged(format!("the hash of entry {}", row.seq));
+            let hash = row.hash.try_into().map_err(damaged)?;
             entries.push(Entry {
                 seq: row.seq.unsigned_abs(),
                 epoch: row.epoch.unsigned_abs(),

@@ -81,7 +81,8 @@ impl Live {
     }
 
     /// Replaces the books after a reload: everybody asks anew what is true.
-    pub(super) fn replace(&mut self, ledger: Ledger, recent: VecDeque<RecentChange>) {
+    pub(super) fn replace(&mut self, mut ledger: Ledger, recent: VecDeque<RecentChange>) {
+        ledger.inherit_refusals(&mut self.ledger);
         self.ledger = ledger;
         self.recent = recent;
         self.snapshot = None;

@@ -62,12 +62,18 @@ pub(super) async fn own(
     if owner.serve(&mut mailbox, down_since).await.is_break() {
         tracing::warn!(amphi = %owner.room.id, "the amphi goes out of service here");
     }
-    owner.room.in_service.store(false, Ordering::Release);
-    owner.room.live().fan_out.close_all(CloseCode::GoingAway);
 }
 
 struct Owner {
     room: Arc<Room>,
+}
+
+impl Drop for Owner {
+    /// However the owner ends, by a fault of ours too: a room that nobody owns must not look alive.
+    fn drop(&mut self) {
+        self.room.in_service.store(false, Ordering::Release);
+        self.room.live().fan_out.close_all(CloseCode::GoingAway);
+    }
 }
 
 /// `Break`: this server no longer owns the amphi.
@@ -132,8 +138,13 @@ impl Owner {
 
     /// Ends and opens the turns that were due by `now`.
     async fn let_time_pass(&self, now: Timestamp) -> Flow {
-        while self.room.read(|ledger| ledger.amphi().next_deadline()).is_some_and(|due| due <= now) {
+        let next_deadline = || self.room.read(|ledger| ledger.amphi().next_deadline());
+        while let Some(due) = next_deadline().filter(|due| *due <= now) {
             self.attempt(&mut Envelope::from_engine(Command::Tick, now)).await?;
+            if next_deadline() == Some(due) {
+                tracing::error!(amphi = %self.room.id, %due, "time has passed and nothing has happened");
+                return Flow::Break(());
+            }
         }
         Flow::Continue(())
     }
@@ -163,13 +174,13 @@ impl Owner {
         match written {
             Ok(()) => {
                 self.committed(&prepared, envelope)?;
-                if was_slow {
-                    Box::pin(self.engine_command(Command::Recover { down_since: started })).await?;
-                    self.room.live().set_journal_available(true);
-                }
+                self.end_interruption(was_slow, started).await?;
                 Flow::Continue(Attempt::Settled)
             }
-            Err(AppendError::PersonTaken(intern)) => self.taken_elsewhere(envelope, intern).await,
+            Err(AppendError::PersonTaken(intern)) => {
+                self.end_interruption(was_slow, started).await?;
+                self.taken_elsewhere(envelope, intern).await
+            }
             Err(AppendError::Fenced) => Flow::Break(()),
             Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
                 tracing::warn!(amphi = %self.room.id, %error, "reloading from the journal");
@@ -190,6 +201,15 @@ impl Owner {
                 (writing.await, true)
             }
         }
+    }
+
+    /// A write that took long was an interruption (A10), which its answer ends, whatever it says.
+    async fn end_interruption(&self, was_slow: bool, down_since: Timestamp) -> Flow {
+        if was_slow {
+            Box::pin(self.engine_command(Command::Recover { down_since })).await?;
+            self.room.live().set_journal_available(true);
+        }
+        Flow::Continue(())
     }
 
     /// What is written becomes true: whoever asked is answered first, then everybody is told.

@@ -1,0 +1,132 @@
+//! One person, several amphis (P2, A8): a placement in one is known in the others, and when it is not
+//! yet, the journal is the last line.
+
+use std::sync::Arc;
+
+use amphi_engine::core::{Command, Rejection, Standing};
+use amphi_engine::protocol::{Role, ServerMessage};
+use amphi_engine::registry::Registry;
+use amphi_engine::room::Room;
+
+use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, pass, setup};
+use crate::stage::{Stage, Viewer, done, fresh_id, id, publish, refused, settle};
+
+/// The same people are on the list of a second amphi, on the server `registry`.
+async fn second_amphi(registry: &Registry) -> Arc<Room> {
+    let room = publish(registry, 2, setup(3, &[1, 1, 1])).await;
+    done(room.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&room).await;
+    room
+}
+
+/// A second server on the same store, which hears of nothing but the journal.
+async fn second_server(stage: &Stage) -> (Arc<Registry>, Arc<Room>) {
+    let store = Arc::new(stage.journal.store.another_server());
+    let registry = Registry::new(store, Arc::new(stage.clock.clone()));
+    let room = second_amphi(&registry).await;
+    (registry, room)
+}
+
+fn standing(room: &Room, rank: u16) -> Standing {
+    room.read(|ledger| ledger.amphi().standing(amphi_engine::core::CallRank(rank))).unwrap()
+}
+
+fn turn(room: &Room) -> Option<u16> {
+    room.read(|ledger| ledger.amphi().turn().map(|turn| turn.rank.0))
+}
+
+#[tokio::test]
+async fn a8_a_choice_in_one_amphi_is_known_at_once_in_the_others_of_this_server() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let other = second_amphi(&stage.registry).await;
+    assert_eq!((stage.turn().unwrap().0, turn(&other)), (1, Some(1)));
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    assert_eq!(turn(&other), None, "their turn there is over, and the next one is not called early");
+    let refusal = refused(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap());
+    assert_eq!(refusal, Rejection::PlacedElsewhere);
+}
+
+#[tokio::test]
+async fn p2_two_servers_and_one_person_who_chooses_on_both() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let (_registry, other) = second_server(&stage).await;
+    let here = stage.sends_as(intern(1), choose(1, 1), id(1));
+    let there = other.ask(intern(1), choose(1, 2), id(2));
+    let (here, there) = (here.answered().await, there.await.unwrap());
+    assert!(done(here).is_some());
+    assert_eq!(refused(there.clone()), Rejection::PlacedElsewhere);
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    let again = other.ask(intern(1), choose(1, 2), id(2)).await.unwrap();
+    assert_eq!(again, there, "sent again, answered the same");
+    assert_eq!(other.read(|ledger| ledger.amphi().seats_left().to_vec()), [1, 1, 1], "no seat was used up");
+}
+
+#[tokio::test]
+async fn p2_a_conflict_of_somebody_else_does_not_refuse_the_choice_that_found_it() {
+    // Rank 1 is late and holds the last seat of post 1; meanwhile they are placed in the other amphi,
+    // on another server. The choice of rank 2 ends the turn, and so would commit what was held.
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let (_registry, other) = second_server(&stage).await;
+    done(stage.does(intern(1), pass(1)).await);
+    stage.until("09:03").await;
+    stage.does(intern(1), choose(1, 1)).await;
+    assert_eq!(stage.snapshot().now.held.len(), 1);
+    done(other.ask(intern(1), choose(1, 3), fresh_id()).await.unwrap());
+    let receipt = done(stage.does(intern(2), choose(2, 2)).await);
+    assert!(receipt.is_some());
+    assert_eq!(stage.standing(1), Standing::PlacedElsewhere);
+    assert_eq!(stage.snapshot().now.held, []);
+    assert_eq!(stage.snapshot().posts[0].seats_left, 1, "the seat they held is free");
+}
+
+#[tokio::test]
+async fn r3_1_who_is_placed_elsewhere_is_found_before_the_first_turn() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    let store = Arc::new(stage.journal.store.another_server());
+    let registry = Registry::new(store, Arc::new(stage.clock.clone()));
+    let other = publish(&registry, 2, setup(3, &[1, 1, 1])).await;
+    let mut control = Viewer::joins(&other, Role::Administrator, None);
+    control.reads();
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    let told = control.reads();
+    let first = told.iter().find_map(|message| match message {
+        ServerMessage::Change { change, .. } => change.participants.first().cloned(),
+        _ => None,
+    });
+    assert_eq!(first.map(|change| change.standing), Some(Standing::PlacedElsewhere), "before any turn");
+    stage.clock.set(at("09:03"));
+    settle(&other).await;
+    assert_eq!(turn(&other), Some(2), "skipped without using time");
+}
+
+#[tokio::test]
+async fn who_was_placed_while_a_server_was_away_is_noted_when_it_returns() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let (registry, other) = second_server(&stage).await;
+    drop(other);
+    registry.stop().await.unwrap();
+    done(stage.does(intern(1), choose(1, 1)).await);
+    let store = Arc::new(stage.journal.store.another_server());
+    let registry = Registry::new(store, Arc::new(stage.clock.clone()));
+    let other = registry.room(amphi(2)).await.unwrap();
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    assert_eq!(turn(&other), None);
+}
+
+#[tokio::test]
+async fn a_placement_concerns_its_own_period_only() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let mut next_semester = setup(3, &[1, 1, 1]);
+    next_semester.period.year += 1;
+    let other = publish(&stage.registry, 2, next_semester).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::InTurn);
+    assert!(done(other.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap()).is_some());
+}

@@ -1,0 +1,24 @@
+//! The engine from outside: rooms over a journal with planned faults and a clock that is told to move,
+//! sockets over pipes in memory, the wire, and the offline check. No test waits for real time.
+
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod crash_points;
+mod elsewhere;
+mod fan_out_model;
+mod faulty;
+mod lies;
+mod outages;
+mod ownership;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod recovery;
+#[path = "../support/scene.rs"]
+mod scene;
+mod sockets;
+mod stage;
+mod turns;
+mod verifying;
+mod viewers;
+mod wire;

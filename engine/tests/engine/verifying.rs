@@ -1,0 +1,297 @@
+//! The offline check (audit) of what rooms really write: sound as it is, refused once a byte is changed.
+
+use amphi_engine::core::{CallRank, Command};
+use amphi_engine::journal::{Entry, header_line};
+use amphi_engine::protocol::Outcome;
+use amphi_engine::verify::{Verified, check_receipt, verify};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::scene::{ADMINISTRATOR, amphi, choose, intern, pass, setup};
+use crate::stage::{Stage, done, suspend};
+
+/// The journal as `amphi export` writes it.
+pub fn exported(number: u128, entries: &[Entry]) -> String {
+    let lines = entries.iter().map(Entry::line);
+    std::iter::once(header_line(amphi(number))).chain(lines).map(|line| line + "\n").collect()
+}
+
+/// A short session with one of everything.
+async fn session() -> Stage {
+    let stage = Stage::begun(setup(5, &[1, 2, 2])).await;
+    done(stage.does(intern(1), pass(1)).await);
+    stage.until("09:03").await;
+    assert!(matches!(stage.does(intern(1), choose(1, 1)).await, Outcome::Held { .. }));
+    done(stage.does(ADMINISTRATOR, suspend()).await);
+    stage.until("09:20").await;
+    done(stage.does(ADMINISTRATOR, Command::Resume).await);
+    let stage = stage.crashes_and_returns("09:21").await;
+    done(stage.does(intern(2), choose(2, 2)).await);
+    stage.until("09:25").await;
+    stage.until("09:29").await;
+    let reason = "Démission, « é🙂 »".to_owned();
+    done(stage.does(ADMINISTRATOR, Command::Withdraw { rank: CallRank(5), reason }).await);
+    done(stage.does(intern(3), choose(3, 3)).await);
+    stage.until("09:40").await;
+    done(stage.does(ADMINISTRATOR, Command::Close).await);
+    stage
+}
+
+#[tokio::test]
+async fn p8_what_a_room_wrote_verifies_and_gives_the_same_result() {
+    let stage = session().await;
+    let verified = verify(exported(1, &stage.entries().await).as_bytes()).unwrap();
+    assert!(verified.closed);
+    assert_eq!((verified.amphi, verified.title.as_str()), (amphi(1), "Cardiologie, Paris"));
+    assert_eq!(verified.entries, stage.position().seq);
+    for rank in 1..=5 {
+        let receipt = stage.receipt(rank);
+        let read = verified.allocation.get(&CallRank(rank));
+        assert_eq!(read.map(|a| (a.post, a.seat, a.at)), receipt.as_ref().map(|r| (r.post, r.seat, r.at)));
+        if let Some(receipt) = receipt {
+            let (named, _) = check_receipt(&verified, &receipt.code()).unwrap();
+            assert_eq!(named, CallRank(rank));
+        }
+    }
+    assert_eq!(verified.allocation.len(), 3);
+}
+
+#[tokio::test]
+async fn r3_3_what_is_held_may_be_settled_while_the_session_is_suspended() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    done(stage.does(intern(1), pass(1)).await);
+    stage.until("09:03").await;
+    assert!(matches!(stage.does(intern(1), choose(1, 1)).await, Outcome::Held { .. }));
+    done(stage.does(ADMINISTRATOR, suspend()).await);
+    let reason = "Démission".to_owned();
+    done(stage.does(ADMINISTRATOR, Command::Withdraw { rank: CallRank(2), reason }).await);
+    assert!(stage.receipt(1).is_some(), "the turn it waited for is over");
+    let verified = verify(exported(1, &stage.entries().await).as_bytes()).unwrap();
+    assert_eq!(verified.allocation.len(), 1);
+}
+
+#[tokio::test]
+async fn a_receipt_proves_one_choice_of_one_journal() {
+    let stage = session().await;
+    let verified = verify(exported(1, &stage.entries().await).as_bytes()).unwrap();
+    let receipt = stage.receipt(2).unwrap();
+    let (seq, hash) = (receipt.seq, receipt.hash.clone());
+    let digit = if hash.starts_with('0') { "1" } else { "0" };
+    let first_seat = &verified.allocation[&CallRank(1)];
+    let cases = [
+        (format!("{}:{seq}:{hash}", amphi(2)), "another amphi"),
+        (format!("{}:{}:{hash}", amphi(1), first_seat.seq), "another choice’s number"),
+        (format!("{}:{}:{hash}", amphi(1), seq + 1), "an entry that is no choice"),
+        (format!("{}:{}:{hash}", amphi(1), 10_000), "an entry that does not exist"),
+        (format!("{}:{seq}:{}", amphi(1), first_seat.hash), "another choice’s hash"),
+        (format!("{}:{seq}:{digit}{}", amphi(1), &hash[1..]), "one digit changed"),
+        (format!("{}:{seq}:{}", amphi(1), &hash[..63]), "cut short"),
+        (format!("{}:{seq}:{}", amphi(1), hash.to_uppercase()), "not as it was given"),
+        (format!("{}:{seq}", amphi(1)), "no hash"),
+        (format!("{}:x:{hash}", amphi(1)), "no number"),
+        (String::new(), "nothing"),
+    ];
+    for (code, case) in cases {
+        assert!(check_receipt(&verified, &code).is_err(), "{case}: {code}");
+    }
+    assert!(
+        check_receipt(&verified, &format!("  {}\n", receipt.code())).is_ok(),
+        "spaces around are forgiven"
+    );
+}
+
+/// Lines at which a change of `line` may be found: a header is bound by the first hash after it.
+fn found_at(line: usize) -> std::ops::RangeInclusive<usize> {
+    if line == 1 { 1..=2 } else { line..=line }
+}
+
+fn line_of(journal: &[u8], offset: usize) -> usize {
+    1 + journal[..offset].iter().filter(|byte| **byte == b'\n').count()
+}
+
+#[track_caller]
+fn assert_refused(changed: &[u8], line: usize, what: &str) {
+    match verify(changed) {
+        Err(fault) => assert!(found_at(line).contains(&fault.line), "{what}, line {line}: {fault}"),
+        Ok(_) => panic!("{what}, line {line}: not found"),
+    }
+}
+
+#[tokio::test]
+async fn a_byte_changed_anywhere_is_found_and_located() {
+    let stage = Stage::begun(setup(2, &[1, 1])).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    let journal = exported(1, &stage.entries().await).into_bytes();
+    for offset in 0..journal.len() {
+        for flip in [0x01, 0x80] {
+            let mut changed = journal.clone();
+            changed[offset] ^= flip;
+            assert_refused(&changed, line_of(&journal, offset), &format!("byte {offset} ^ {flip:#x}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_flip_in_a_longer_journal_is_found_and_located() {
+    let journal = exported(1, &session().await.entries().await).into_bytes();
+    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    for _ in 0..1_500 {
+        let offset = rng.random_range(0..journal.len());
+        let flip = rng.random_range(1..=255_u8);
+        let mut changed = journal.clone();
+        changed[offset] ^= flip;
+        assert_refused(&changed, line_of(&journal, offset), &format!("byte {offset} ^ {flip:#x}"));
+    }
+}
+
+#[tokio::test]
+async fn lines_removed_repeated_or_swapped_are_found() {
+    let journal = exported(1, &session().await.entries().await);
+    let lines: Vec<&str> = journal.lines().collect();
+    let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    for index in 0..lines.len() {
+        let mut removed = lines.clone();
+        removed.remove(index);
+        if index + 1 < lines.len() {
+            assert_refused(joined(&removed).as_bytes(), index + 1, "removed");
+        }
+        let mut repeated = lines.clone();
+        repeated.insert(index, lines[index]);
+        assert_refused(joined(&repeated).as_bytes(), index + 2, "repeated");
+        let mut blank = lines.clone();
+        blank.insert(index, "");
+        assert_refused(joined(&blank).as_bytes(), index + 1, "a blank line");
+        if index + 1 < lines.len() {
+            let mut swapped = lines.clone();
+            swapped.swap(index, index + 1);
+            assert_refused(joined(&swapped).as_bytes(), index + 1, "swapped");
+        }
+    }
+    assert_refused(journal.trim_end().as_bytes(), lines.len(), "the last line cut short");
+    assert_refused(journal.replace('\n', "\r\n").as_bytes(), 1, "another end of line");
+    assert_refused(b"", 1, "nothing");
+}
+
+#[tokio::test]
+async fn a_journal_cut_at_a_line_is_sound_but_lacks_the_receipts_after_it() {
+    let stage = session().await;
+    let journal = exported(1, &stage.entries().await);
+    let receipt = stage.receipt(3).unwrap();
+    let cut: String =
+        journal.lines().take(usize::try_from(receipt.seq).unwrap()).map(|line| format!("{line}\n")).collect();
+    let verified = verify(cut.as_bytes()).unwrap();
+    assert!(!verified.closed);
+    assert!(check_receipt(&verified, &receipt.code()).is_err());
+}
+
+#[tokio::test]
+async fn two_journals_are_not_one() {
+    let (one, other) = (session().await.entries().await, session().await.entries().await);
+    let journal = exported(1, &one);
+    assert_refused(exported(2, &one).as_bytes(), 1, "under another amphi’s name");
+    let mixed: String = journal
+        .lines()
+        .take(5)
+        .map(|line| format!("{line}\n"))
+        .chain(other[4..].iter().map(|e| e.line() + "\n"))
+        .collect();
+    assert!(verify(mixed.as_bytes()).is_err() || one == other);
+}
+
+// --- random amphis -------------------------------------------------------------------------------
+
+#[derive(Debug, Clone)]
+enum Step {
+    Choose(u16, u16),
+    Pass(u16),
+    Release(u16),
+    Suspend,
+    Resume,
+    Withdraw(u16),
+    EndTurn(u16),
+    Seconds(i64),
+    Crash(i64),
+}
+
+fn worlds() -> impl Strategy<Value = (Vec<u16>, Vec<u16>, Vec<Step>)> {
+    let rank = || 1..=5_u16;
+    let step = prop_oneof![
+        8 => (rank(), 1..=4_u16).prop_map(|(rank, post)| Step::Choose(rank, post)),
+        2 => rank().prop_map(Step::Pass),
+        1 => rank().prop_map(Step::Release),
+        1 => Just(Step::Suspend),
+        2 => Just(Step::Resume),
+        1 => rank().prop_map(Step::Withdraw),
+        1 => rank().prop_map(Step::EndTurn),
+        8 => prop_oneof![1..=240_i64, 3_000..12_000_i64].prop_map(Step::Seconds),
+        1 => (1..=400_i64).prop_map(Step::Crash),
+    ];
+    let seats = prop::collection::vec(0..=2_u16, 1..=4);
+    let extra = prop::collection::vec(prop_oneof![3 => Just(0), 1 => Just(33), 1 => Just(50)], 5);
+    (seats, extra, prop::collection::vec(step, 5..60))
+}
+
+async fn play(seats: &[u16], extra: &[u16], steps: Vec<Step>) -> (Stage, Verified) {
+    let mut drafted = setup(5, seats);
+    for (participant, percent) in drafted.participants.iter_mut().zip(extra) {
+        participant.extra_time_percent = *percent;
+    }
+    let mut stage = Stage::opened(drafted).await;
+    let later = |stage: &Stage, seconds| stage.now() + amphi_engine::core::Millis::from_secs(seconds);
+    for step in steps {
+        let reason = || "Motif".to_owned();
+        let rank = CallRank;
+        let (actor, command) = match step {
+            Step::Choose(by, post) => (intern(by), choose(by, post)),
+            Step::Pass(by) => (intern(by), pass(by)),
+            Step::Release(by) => (intern(by), Command::ReleaseHeld { rank: rank(by) }),
+            Step::Suspend => (ADMINISTRATOR, suspend()),
+            Step::Resume => (ADMINISTRATOR, Command::Resume),
+            Step::Withdraw(who) => (ADMINISTRATOR, Command::Withdraw { rank: rank(who), reason: reason() }),
+            Step::EndTurn(who) => (ADMINISTRATOR, Command::EndTurn { rank: rank(who), reason: reason() }),
+            Step::Seconds(seconds) => {
+                stage.clock.set(later(&stage, seconds));
+                crate::stage::settle(&stage.room).await;
+                continue;
+            }
+            Step::Crash(seconds) => {
+                stage.journal.store.die();
+                let back_at = later(&stage, seconds);
+                stage = stage.taken_over(back_at).await;
+                continue;
+            }
+        };
+        stage.does(actor, command).await;
+    }
+    stage.does(ADMINISTRATOR, Command::Resume).await;
+    for _ in 0..10 {
+        stage.clock.set(later(&stage, 12_000));
+        crate::stage::settle(&stage.room).await;
+    }
+    done(stage.does(ADMINISTRATOR, Command::Close).await);
+    let journal = exported(1, &stage.entries().await);
+    let verified = verify(journal.as_bytes()).unwrap_or_else(|fault| {
+        let told = journal.lines().nth(fault.line - 1).unwrap_or_default();
+        panic!("{fault}: {told}")
+    });
+    (stage, verified)
+}
+
+#[test]
+fn p8_the_journal_of_any_amphi_verifies_with_the_same_allocation() {
+    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[0xA8; 32]);
+    TestRunner::new_with_rng(config, seed)
+        .run(&worlds(), |(seats, extra, steps)| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            let (stage, verified) = runtime.expect("a runtime").block_on(play(&seats, &extra, steps));
+            for rank in 1..=5 {
+                let receipt = stage.receipt(rank);
+                let read = verified.allocation.get(&CallRank(rank));
+                assert_eq!(read.map(|a| (a.seq, a.hash.clone())), receipt.map(|r| (r.seq, r.hash)));
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
