@@ -63,7 +63,7 @@ cargo run --quiet --locked -p amphi-loadtest -- whole \
     --interns tests/samples/idf-medecine-generale/interns.csv \
     --posts tests/samples/idf-medecine-generale/posts.csv \
     --turn 120s --opening "day1 09:00-12:30,14:00-18:00" --opening "day2 09:00-12:30,14:00-18:00" \
-    --speed 900 --viewers 1500 --missing 5 --cuts 20 >target/whole.json
+    --speed 900 --viewers 1500 --missing 5 --cuts 20 --timer-tolerance-ms 2000 >target/whole.json
 grep -E '"(ok|assignments|deliveries|reconnections)"' target/whole.json
 
 say "all passed"

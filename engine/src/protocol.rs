@@ -181,7 +181,7 @@ pub struct Presence {
 pub enum Outcome {
     /// It is in the journal, durably.
     Done {
-        /// Its last journal entry.
+        /// Its journal entry: the one that is what was asked. Its consequences may follow it.
         seq: u64,
         /// The proof, when the command was a choice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
