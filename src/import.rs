@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amphi_engine::clock::SystemClock;
+use amphi_engine::core::call_list::RankBasis;
+use amphi_engine::core::setup::SetupError;
 use amphi_engine::core::{Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Setup};
 use amphi_engine::protocol::Outcome;
 use amphi_engine::registry::Registry;
@@ -116,8 +118,12 @@ pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
         bail!("Donnez un titre à l’amphi (--title).");
     }
     tell_warnings(lists.interns.warnings.iter().chain(&lists.posts.warnings));
+    let ranked = in_call_order(lists.interns.rows.clone());
+    // Before the database is even opened: is the amphi sound?
+    let draft = sound_draft(&frame, &ranked, &lists.posts.rows)?;
     if arguments.dry_run {
-        return dry_run(&frame, lists);
+        dry_run(&draft, &ranked);
+        return Ok(());
     }
     let database = Database::open(&arguments.database).await?;
     let registry = registry(&database.pool, Arc::new(SystemClock::real())).await?;
@@ -134,18 +140,48 @@ fn tell_warnings<'a>(warnings: impl Iterator<Item = &'a Problem>) {
     }
 }
 
-fn dry_run(frame: &Frame, lists: Lists) -> anyhow::Result<()> {
-    let ranked = in_call_order(lists.interns.rows);
-    let placeholders: Vec<InternId> =
-        (0..ranked.len()).map(|n| InternId(Uuid::from_u128(n as u128))).collect();
-    let draft = setup(frame, &ranked, &placeholders, &lists.posts.rows);
-    draft.validate().map_err(|problem| anyhow::anyhow!("cet amphi ne peut pas être créé : {problem}"))?;
-    for line in listing(&draft, &ranked) {
+fn dry_run(draft: &Setup, ranked: &[(ImportedIntern, RankBasis)]) {
+    for line in listing(draft, ranked) {
         println!("{line}");
     }
-    tell_draft(&draft);
+    tell_draft(draft);
     println!("Essai seulement : rien n’a été enregistré.");
-    Ok(())
+}
+
+/// The draft of these lists, with placeholders for the people, if an amphi can be made of it.
+fn sound_draft(
+    frame: &Frame,
+    ranked: &[(ImportedIntern, RankBasis)],
+    posts: &[ImportedPost],
+) -> anyhow::Result<Setup> {
+    let placeholders: Vec<InternId> =
+        (0..ranked.len()).map(|n| InternId(Uuid::from_u128(n as u128))).collect();
+    let draft = setup(frame, ranked, &placeholders, posts);
+    draft
+        .validate()
+        .map_err(|problem| anyhow::anyhow!("cet amphi ne peut pas être créé : {}", said(&problem)))?;
+    Ok(draft)
+}
+
+/// What makes a draft unusable, and what to do about it.
+fn said(problem: &SetupError) -> String {
+    match problem {
+        SetupError::NoParticipant => "la liste des internes est vide".to_owned(),
+        SetupError::TooManyParticipants(n) => {
+            format!("{n} internes, c’est trop pour un seul amphi ; faites-en plusieurs")
+        }
+        SetupError::SameInternTwice(one, other) => {
+            format!("les rangs {one} et {other} sont la même personne")
+        }
+        SetupError::NoPost => "il n’y a aucun poste".to_owned(),
+        SetupError::TooManyPosts(n) => {
+            format!("{n} postes, c’est trop pour un seul amphi ; faites-en plusieurs")
+        }
+        SetupError::TooManySeats(post) => format!("le poste n° {post} a trop de places"),
+        SetupError::TurnDuration => "un tour dure de 10 secondes à 1 heure (--turn)".to_owned(),
+        SetupError::ExtraTime(rank) => format!("le rang {rank} a plus de 200 % de temps majoré"),
+        SetupError::TimeZone(zone) => format!("« {zone} » n’est pas un fuseau connu"),
+    }
 }
 
 fn tell_draft(draft: &Setup) {
@@ -169,12 +205,7 @@ pub async fn create(
     publish: bool,
 ) -> anyhow::Result<AmphiId> {
     let ranked = in_call_order(lists.interns.rows);
-    // Before anything is written down: is the amphi sound?
-    let placeholders: Vec<InternId> =
-        (0..ranked.len()).map(|n| InternId(Uuid::from_u128(n as u128))).collect();
-    setup(frame, &ranked, &placeholders, &lists.posts.rows)
-        .validate()
-        .map_err(|problem| anyhow::anyhow!("cet amphi ne peut pas être créé : {problem}"))?;
+    sound_draft(frame, &ranked, &lists.posts.rows)?;
     let people: Vec<ImportedIntern> = ranked.iter().map(|(intern, _)| intern.clone()).collect();
     let ids = people::register(pool, &people).await?;
     let draft = setup(frame, &ranked, &ids, &lists.posts.rows);

@@ -1,0 +1,16 @@
+//! The portal through its routes: who may see and do what, what every answer says to browsers, and the
+//! whole story of a choice without JavaScript.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod doors;
+mod origins;
+#[path = "../../../engine/tests/support/postgres.rs"]
+mod postgres;
+mod rights;
+#[path = "../../../engine/tests/support/scene.rs"]
+mod scene;
+mod site;
+mod story;
+mod texts;

@@ -1,0 +1,204 @@
+//! Where requests come from (W3, S8): nothing changes, and no socket opens, but from our own pages.
+
+use amphi_engine::protocol::Role;
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, header};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::scene::setup;
+use crate::site::{HTTPS, Site, fresh_id, intern, path, with_site};
+
+/// Origins that are not ours, though some look like it.
+const FOREIGN: &[&[&str]] = &[
+    &[],
+    &[""],
+    &["null"],
+    &["http://amphi.test"],
+    &["https://www.amphi.test"],
+    &["https://amphi.test.evil.example"],
+    &["https://evilamphi.test"],
+    &["https://amphi.test:8443"],
+    &["https://amphi.test:443"],
+    &["https://AMPHI.TEST"],
+    &["HTTPS://amphi.test"],
+    &["https://amphi.test."],
+    &["https://amphi.test/"],
+    &["https://amphi.test/amphi"],
+    &[" https://amphi.test"],
+    &["https://amphi.test, https://amphi.test"],
+    &["https://192.0.2.7"],
+    &["https://xn--amphi-9ta.test"],
+    &["https://evil.example"],
+    &["https://amphi.test", "https://amphi.test"],
+    &["https://amphi.test", "https://evil.example"],
+    &["https://evil.example", "https://amphi.test"],
+    &["file://"],
+];
+
+fn with_origins(mut request: axum::http::request::Builder, origins: &[&str]) -> axum::http::request::Builder {
+    for origin in origins {
+        request = request.header(header::ORIGIN, *origin);
+    }
+    request
+}
+
+#[tokio::test]
+async fn w3_s8_nothing_changes_from_a_foreign_page() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        site.until("09:00").await;
+        let before = site.positions().await;
+        let mut browser = site.browser(&[(1, intern(1)), (1, Role::Administrator)]).await;
+        let id = fresh_id().to_string();
+        let forms = [
+            (path(1, intern(1)) + "/commande", format!("command_id={id}&action=choose&post=1")),
+            (path(1, Role::Administrator) + "/commande", format!("command_id={id}&action=annul&reason=x")),
+            ("/sortir".to_owned(), String::new()),
+            ("/nulle-part".to_owned(), String::new()),
+        ];
+        for origins in FOREIGN {
+            for (address, body) in &forms {
+                for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+                    let request = with_origins(browser.request(method.clone(), address), origins)
+                        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                        .body(Body::from(body.clone()));
+                    let answer = browser.sends(request.unwrap()).await;
+                    assert_eq!(answer.status, 403, "{method} {address} from {origins:?}");
+                }
+            }
+            // A token that is shown does not excuse it: programs use sockets.
+            let token = format!("Bearer {}", site.token(1, intern(1)));
+            let request = with_origins(Request::post(&forms[0].0), origins)
+                .header(header::AUTHORIZATION, token)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Body::from(forms[0].1.clone()));
+            assert_eq!(site.answers(request.unwrap()).await.status, 403);
+        }
+        assert_eq!(site.positions().await, before);
+        assert_eq!(browser.get(&path(1, intern(1))).await.status, 200, "still signed in");
+        let chosen =
+            browser.post(&forms[0].0, &[("command_id", &id), ("action", "choose"), ("post", "1")]).await;
+        assert!(chosen.header(header::LOCATION).contains("resultat=fait"), "our own page may");
+    })
+    .await;
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A server on loopback, for upgrades need a real connection.
+async fn serve(site: &Site) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let router = site.router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+/// Tries to open a socket; the status when it is refused.
+async fn connect(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+    let mut request = format!("ws://127.0.0.1:{port}{path}/direct").into_client_request().unwrap();
+    for (name, value) in headers {
+        let name: header::HeaderName = name.parse().unwrap();
+        request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+    }
+    match tokio_tungstenite::connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn first_words(mut socket: Socket) -> String {
+    socket.send(Message::text(r#"{"type":"hello","protocol":1}"#)).await.unwrap();
+    let Some(Ok(Message::Text(welcome))) = socket.next().await else { panic!("a welcome") };
+    welcome.to_string()
+}
+
+#[tokio::test]
+async fn s8_a_session_opens_its_socket_from_our_own_pages_only() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let browser = site.browser(&[(1, intern(1))]).await;
+        let cookie = browser.cookie.clone().unwrap();
+        for origins in FOREIGN {
+            let mut headers = vec![("cookie", cookie.as_str())];
+            headers.extend(origins.iter().map(|origin| ("origin", *origin)));
+            // A client trims what surrounds a header; then it is ours.
+            if origins == &[" https://amphi.test"] {
+                continue;
+            }
+            assert_eq!(connect(port, &path(1, intern(1)), &headers).await.err(), Some(403), "{origins:?}");
+        }
+        let own = connect(port, &path(1, intern(1)), &[("cookie", &cookie), ("origin", HTTPS)]).await;
+        assert!(first_words(own.unwrap()).await.contains(r#""role":"intern","rank":1"#));
+        assert_eq!(site.room(1).await.presence().0.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn w1_each_role_on_each_socket() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let sockets = [path(1, intern(1)), path(1, Role::Administrator), path(1, Role::Spectator)];
+        let visitors = [
+            ((1, intern(1)), [101, 403, 403]),
+            ((1, intern(2)), [403, 403, 403]),
+            ((2, intern(1)), [403, 403, 403]),
+            ((1, Role::Administrator), [403, 101, 101]),
+            ((2, Role::Administrator), [403, 403, 403]),
+            ((1, Role::Spectator), [403, 403, 101]),
+            ((2, Role::Spectator), [403, 403, 403]),
+        ];
+        for ((number, role), expected) in visitors {
+            let token = format!("Bearer {}", site.token(number, role));
+            let cookie = site.browser(&[(number, role)]).await.cookie.unwrap();
+            for (socket, status) in sockets.iter().zip(expected) {
+                let by_token = connect(port, socket, &[("authorization", &token)]).await;
+                assert_eq!(
+                    by_token.err().unwrap_or(101),
+                    status,
+                    "{role:?} of {number} on {socket}, by token"
+                );
+                let by_session = connect(port, socket, &[("cookie", &cookie), ("origin", HTTPS)]).await;
+                assert_eq!(
+                    by_session.err().unwrap_or(101),
+                    status,
+                    "{role:?} of {number} on {socket}, by session"
+                );
+            }
+        }
+        for socket in &sockets {
+            assert_eq!(connect(port, socket, &[("origin", HTTPS)]).await.err(), Some(401));
+            assert_eq!(connect(port, socket, &[("authorization", "Bearer x")]).await.err(), Some(401));
+        }
+        let nowhere = format!("Bearer {}", site.token(9, Role::Spectator));
+        let refused = connect(port, &path(9, Role::Spectator), &[("authorization", &nowhere)]).await;
+        assert_eq!(refused.err(), Some(404), "a door to an amphi that does not exist");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_every_place_is_taken_the_next_one_is_told_to_come_back() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let token = format!("Bearer {}", site.token(1, Role::Spectator));
+        let screen = path(1, Role::Spectator);
+        let mut sockets = Vec::new();
+        for _ in 0..20 {
+            sockets.push(connect(port, &screen, &[("authorization", &token)]).await.unwrap());
+        }
+        assert_eq!(connect(port, &screen, &[("authorization", &token)]).await.err(), Some(503));
+        let mut leaving = sockets.pop().unwrap();
+        leaving.close(None).await.unwrap();
+        while leaving.next().await.is_some_and(|message| message.is_ok()) {}
+        while connect(port, &screen, &[("authorization", &token)]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

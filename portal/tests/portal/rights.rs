@@ -1,0 +1,256 @@
+//! Role × route × method (W1, P7). One table, which must name every route of `server.rs`.
+
+use std::collections::BTreeSet;
+
+use amphi_engine::protocol::Role;
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+
+use crate::scene::setup;
+use crate::site::{Answer, HTTPS, Site, fresh_id, intern, path, with_site};
+
+/// Who comes: nobody, or somebody with one door.
+type Visitor = (&'static str, Option<(u128, Role)>);
+
+fn visitors() -> Vec<Visitor> {
+    vec![
+        ("anonymous", None),
+        ("the intern", Some((1, intern(1)))),
+        ("another rank", Some((1, intern(2)))),
+        ("an intern of another amphi", Some((2, intern(1)))),
+        ("the administrator", Some((1, Role::Administrator))),
+        ("an administrator of another amphi", Some((2, Role::Administrator))),
+        ("a spectator", Some((1, Role::Spectator))),
+        ("a spectator of another amphi", Some((2, Role::Spectator))),
+    ]
+}
+
+/// What each of the visitors gets, in their order; GET or POST, as the route says. HEAD is as GET.
+struct Expected {
+    route: &'static str,
+    address: fn(&Site) -> String,
+    method: Method,
+    form: &'static [(&'static str, &'static str)],
+    statuses: [u16; 8],
+}
+
+const CHOOSE: &[(&str, &str)] = &[("action", "choose"), ("post", "1")];
+const SUSPEND: &[(&str, &str)] = &[("action", "suspend"), ("reason", "Panne")];
+const INTERN: Role = Role::Intern { rank: amphi_engine::core::CallRank(1) };
+
+fn table() -> Vec<Expected> {
+    let get =
+        |route, address, statuses| Expected { route, address, method: Method::GET, form: &[], statuses };
+    let post =
+        |route, address, form, statuses| Expected { route, address, method: Method::POST, form, statuses };
+    vec![
+        get("/", |_| "/".to_owned(), [200; 8]),
+        get("/sante", |_| "/sante".to_owned(), [200; 8]),
+        get("/assets/{name}", |_| "/assets/base.css".to_owned(), [200; 8]),
+        get("/entrer/{token}", |site| format!("/entrer/{}", site.token(1, INTERN)), [303; 8]),
+        post("/sortir", |_| "/sortir".to_owned(), &[], [303; 8]),
+        //                                                   none own rank amphi adm adm2 spec spec2
+        get("/amphi/{amphi}/rang/{rank}", |_| path(1, INTERN), [401, 200, 403, 403, 403, 403, 403, 403]),
+        get(
+            "/amphi/{amphi}/rang/{rank}/choisir/{post}",
+            |_| path(1, INTERN) + "/choisir/2",
+            [401, 200, 403, 403, 403, 403, 403, 403],
+        ),
+        post(
+            "/amphi/{amphi}/rang/{rank}/commande",
+            |_| path(1, INTERN) + "/commande",
+            CHOOSE,
+            [401, 303, 403, 403, 403, 403, 403, 403],
+        ),
+        get(
+            "/amphi/{amphi}/rang/{rank}/recu",
+            |_| path(1, INTERN) + "/recu",
+            [401, 200, 403, 403, 403, 403, 403, 403],
+        ),
+        get(
+            "/amphi/{amphi}/regie",
+            |_| path(1, Role::Administrator),
+            [401, 403, 403, 403, 200, 403, 403, 403],
+        ),
+        post(
+            "/amphi/{amphi}/regie/commande",
+            |_| path(1, Role::Administrator) + "/commande",
+            SUSPEND,
+            [401, 403, 403, 403, 303, 403, 403, 403],
+        ),
+        get("/amphi/{amphi}/ecran", |_| path(1, Role::Spectator), [401, 403, 403, 403, 200, 403, 200, 403]),
+        // Not an upgrade; who may upgrade is in `origins.rs`.
+        get("/amphi/{amphi}/rang/{rank}/direct", |_| path(1, INTERN) + "/direct", [400; 8]),
+        get("/amphi/{amphi}/regie/direct", |_| path(1, Role::Administrator) + "/direct", [400; 8]),
+        get("/amphi/{amphi}/ecran/direct", |_| path(1, Role::Spectator) + "/direct", [400; 8]),
+    ]
+}
+
+/// The routes as `server.rs` writes them, with their method.
+fn routes_in_source() -> BTreeSet<(String, Method)> {
+    let source = include_str!("../../src/server.rs");
+    let source = &source[..source.find("#[cfg(test)]").unwrap()];
+    let routes = source.split(".route(\"").skip(1).map(|rest| {
+        let (route, rest) = rest.split_once("\", ").unwrap();
+        let method = match rest.split_once('(').unwrap().0 {
+            "get" => Method::GET,
+            "post" => Method::POST,
+            other => panic!("{route} is served by {other}, which this test does not know"),
+        };
+        (route.to_owned(), method)
+    });
+    routes.collect()
+}
+
+#[test]
+fn w1_no_route_is_without_an_expectation() {
+    let expected: BTreeSet<_> = table().into_iter().map(|e| (e.route.to_owned(), e.method)).collect();
+    assert_eq!(expected, routes_in_source());
+    assert!(
+        !include_str!("../../src/server.rs").contains(".nest("),
+        "a nested router would not be seen here"
+    );
+}
+
+/// How a visitor shows which door is theirs.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Token,
+    Session,
+}
+
+async fn visits(site: &Site, visitor: &Visitor, by: By, expected: &Expected, method: Method) -> Answer {
+    let mut request = Request::builder().method(&method).uri((expected.address)(site));
+    if let Some((number, role)) = visitor.1 {
+        request = match by {
+            By::Token => {
+                request.header(header::AUTHORIZATION, format!("Bearer {}", site.token(number, role)))
+            }
+            By::Session => {
+                let browser = site.browser(&[(number, role)]).await;
+                request.header(header::COOKIE, browser.cookie.unwrap())
+            }
+        };
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        request = request.header(header::ORIGIN, HTTPS);
+    }
+    let mut fields = expected.form.to_vec();
+    let id = fresh_id().to_string();
+    fields.push(("command_id", &id));
+    let body = serde_urlencoded::to_string(fields).unwrap();
+    let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    site.answers(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn w1_p7_each_role_on_each_route_by_each_method() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        site.until("09:00").await;
+        let (table, mut wrong) = (table(), Vec::new());
+        for by in [By::Token, By::Session] {
+            for expected in &table {
+                for (visitor, status) in visitors().iter().zip(expected.statuses) {
+                    for method in
+                        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH]
+                    {
+                        let reads = matches!(method, Method::GET | Method::HEAD);
+                        let served = method == expected.method || (reads && expected.method == Method::GET);
+                        // The upgrade takes GET itself, and nothing else.
+                        let upgrade_head = method == Method::HEAD && expected.route.ends_with("/direct");
+                        let due = if served && !upgrade_head { status } else { 405 };
+                        let before = site.positions().await;
+                        let answer = visits(&site, visitor, by, expected, method.clone()).await;
+                        let cell = format!("{} {method} {}", visitor.0, expected.route);
+                        if answer.status != due {
+                            wrong.push(format!("{cell}: {} instead of {due}", answer.status));
+                        }
+                        let changes = method == Method::POST && due == 303;
+                        if !changes && site.positions().await != before {
+                            wrong.push(format!("{cell}: something changed"));
+                        }
+                        if due == 405 && !upgrade_head && answer.header(header::ALLOW).is_empty() {
+                            wrong.push(format!("{cell}: 405 without Allow"));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn w2_ids_of_other_scopes_and_of_nothing_open_nothing() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        site.until("09:00").await;
+        let before = site.positions().await;
+        let doors = [(1, intern(1)), (1, Role::Administrator), (1, intern(99))];
+        let mut browser = site.browser(&doors).await;
+        let own = path(1, intern(1));
+        let cases = [
+            (path(2, intern(1)), 403, "another amphi"),
+            (path(2, Role::Administrator), 403, "another amphi’s control room"),
+            (path(1, intern(2)), 403, "another rank"),
+            (path(1, intern(99)), 404, "a door to a rank that does not exist"),
+            (path(9, intern(1)), 403, "an amphi that does not exist"),
+            (format!("/entrer/{}", site.token(9, intern(1))), 404, "a link to an amphi that does not exist"),
+            (own.clone() + "/choisir/3", 404, "a post that does not exist"),
+            (own.clone() + "/choisir/0", 404, "post 0"),
+            (own.clone() + "/choisir/65536", 400, "a post that cannot be"),
+            (own.clone() + "/recu", 404, "a receipt before a choice"),
+            (own.clone() + "/autre", 404, "nothing"),
+            (own.replace("/rang/1", "/rang/-1"), 400, "a rank that cannot be"),
+            ("/amphi/pas-un-amphi/ecran".to_owned(), 400, "an amphi that cannot be"),
+            ("/amphi".to_owned(), 404, "nothing"),
+            ("/assets/..%2f..%2fCargo.toml".to_owned(), 404, "a file outside the assets"),
+            ("/assets/rien.css".to_owned(), 404, "an asset that does not exist"),
+        ];
+        for (address, status, case) in cases {
+            assert_eq!(browser.get(&address).await.status, status, "{case}: {address}");
+        }
+        let id = fresh_id().to_string();
+        let fields = [("command_id", id.as_str()), ("action", "pass")];
+        for address in [path(2, intern(1)), path(1, intern(2)), path(2, Role::Administrator)] {
+            assert_eq!(browser.post(&(address + "/commande"), &fields).await.status, 403);
+        }
+        assert_eq!(site.positions().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p7_a_form_cannot_ask_for_more_than_its_door() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        site.until("09:00").await;
+        let before = site.positions().await;
+        let mut browser = site.browser(&[(1, intern(2)), (1, Role::Administrator)]).await;
+        let administrators = ["open", "suspend", "resume", "close", "annul", "end_turn", "withdraw"];
+        for action in administrators {
+            let id = fresh_id().to_string();
+            let fields = [("command_id", id.as_str()), ("action", action), ("rank", "1"), ("reason", "x")];
+            let answer = browser.post(&(path(1, intern(2)) + "/commande"), &fields).await;
+            assert!(answer.header(header::LOCATION).contains("refus-forbidden"), "{action}");
+        }
+        for action in ["choose", "pass", "release_held"] {
+            let id = fresh_id().to_string();
+            let fields = [("command_id", id.as_str()), ("action", action), ("rank", "1"), ("post", "1")];
+            let answer = browser.post(&(path(1, Role::Administrator) + "/commande"), &fields).await;
+            assert!(answer.header(header::LOCATION).contains("refus-forbidden"), "{action}");
+        }
+        let not_a_form: [&[(&str, &str)]; 5] = [
+            &[],
+            &[("action", "pass")],
+            &[("command_id", "x"), ("action", "pass")],
+            &[("command_id", "00000000-0000-0000-0000-000000000001"), ("action", "tick")],
+            &[("command_id", "00000000-0000-0000-0000-000000000001"), ("action", "choose"), ("post", "x")],
+        ];
+        for fields in not_a_form {
+            let answer = browser.post(&(path(1, intern(2)) + "/commande"), fields).await;
+            assert!(answer.status.is_client_error(), "{fields:?}: {}", answer.status);
+        }
+        assert_eq!(site.positions().await, before);
+    })
+    .await;
+}

@@ -1,0 +1,208 @@
+//! A site with two amphis and the people who come to it.
+
+use std::sync::Arc;
+
+use amphi_engine::clock::{ManualClock, wall_clock_now};
+use amphi_engine::core::{Actor, AmphiId, CallRank, Command, Setup};
+use amphi_engine::journal::PostgresJournal;
+use amphi_engine::protocol::{Outcome, Position, Role};
+use amphi_engine::registry::Registry;
+use amphi_engine::room::Room;
+use amphi_portal::doors::Door;
+use amphi_portal::links::LinkKey;
+use amphi_portal::{Portal, router};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::postgres::with_database;
+use crate::scene::{ADMINISTRATOR, NOVEMBER, amphi, at};
+
+pub const HTTPS: &str = "https://amphi.test";
+pub const HTTP: &str = "http://127.0.0.1:8080";
+
+/// A site, and hold of what is behind it.
+pub struct Site {
+    pub clock: ManualClock,
+    pub registry: Arc<Registry>,
+    pub pool: PgPool,
+    pub router: Router,
+    links: LinkKey,
+    public_url: &'static str,
+}
+
+/// Runs `test` on a site of its own; `setup` is that of amphi 1, and amphi 2 has the same posts.
+pub async fn with_site<F: Future<Output = ()>>(
+    public_url: &'static str,
+    setup: Setup,
+    test: impl FnOnce(Site) -> F,
+) {
+    with_database(|pool| async move {
+        let clock = ManualClock::at(at("08:00"));
+        let journal = PostgresJournal::start(pool.clone(), at("08:00")).await.unwrap();
+        let registry = Registry::new(journal, Arc::new(clock.clone()));
+        let links = LinkKey::load(&pool).await.unwrap();
+        let portal = Portal {
+            registry: Arc::clone(&registry),
+            pool: pool.clone(),
+            links: links.clone(),
+            public_url: public_url.to_owned(),
+            sockets: Arc::new(Semaphore::new(20)),
+        };
+        let router = router(Arc::new(portal));
+        let site = Site { clock, registry: Arc::clone(&registry), pool, router, links, public_url };
+        for number in [1, 2] {
+            let mut setup = setup.clone();
+            // Other people: nobody is on both lists.
+            let offset = u128::from(number == 2) << 64;
+            for participant in &mut setup.participants {
+                participant.intern.0 = Uuid::from_u128(participant.intern.0.as_u128() + offset);
+            }
+            site.registry.create(amphi(number), &setup.title, NOVEMBER).await.unwrap();
+            site.does(number, ADMINISTRATOR, Command::Draft(Box::new(setup))).await;
+            site.does(number, ADMINISTRATOR, Command::Publish).await;
+            site.does(number, ADMINISTRATOR, Command::Open).await;
+        }
+        test(site).await;
+        registry.stop().await.unwrap();
+    })
+    .await;
+}
+
+impl Site {
+    pub async fn room(&self, number: u128) -> Arc<Room> {
+        self.registry.room(amphi(number)).await.unwrap()
+    }
+
+    pub async fn does(&self, number: u128, actor: Actor, command: Command) -> Outcome {
+        let outcome = self.room(number).await.ask(actor, command, fresh_id()).await.unwrap();
+        assert!(!matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        outcome
+    }
+
+    /// Moves the clock, and waits until both rooms have done what was due.
+    pub async fn until(&self, when: &str) {
+        self.clock.set(at(when));
+        for number in [1, 2] {
+            let nobody = Actor::Intern { rank: CallRank(0) };
+            self.room(number).await.ask(nobody, Command::Resume, fresh_id()).await.unwrap();
+        }
+    }
+
+    /// Where both journals stand: what a refused request must not move.
+    pub async fn positions(&self) -> [Position; 2] {
+        let of = |room: Arc<Room>| room.read(|ledger| ledger.position());
+        [of(self.room(1).await), of(self.room(2).await)]
+    }
+
+    pub fn token(&self, number: u128, role: Role) -> String {
+        self.token_until(number, role, wall_clock_now().0 / 1_000 + 3_600)
+    }
+
+    pub fn token_until(&self, number: u128, role: Role, expires_at: i64) -> String {
+        self.links.sign(Door { amphi: amphi(number), role }, expires_at)
+    }
+
+    /// A browser that has opened the links of these doors, one after the other.
+    pub async fn browser(&self, doors: &[(u128, Role)]) -> Browser<'_> {
+        let mut browser = Browser { site: self, cookie: None };
+        for (number, role) in doors {
+            let address = format!("/entrer/{}", self.token(*number, *role));
+            assert_eq!(browser.get(&address).await.status, StatusCode::SEE_OTHER);
+        }
+        browser
+    }
+
+    pub async fn answers(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+pub fn fresh_id() -> amphi_engine::core::CommandId {
+    amphi_engine::core::CommandId(Uuid::new_v4())
+}
+
+pub fn intern(rank: u16) -> Role {
+    Role::Intern { rank: CallRank(rank) }
+}
+
+/// Path of what lies behind a door.
+pub fn path(number: u128, role: Role) -> String {
+    Door { amphi: AmphiId(amphi(number).0), role }.path()
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A browser without JavaScript: keeps its cookie, says its origin with forms, asks for pages.
+pub struct Browser<'a> {
+    site: &'a Site,
+    pub cookie: Option<String>,
+}
+
+impl Browser<'_> {
+    pub fn request(&self, method: Method, address: &str) -> axum::http::request::Builder {
+        let mut request = Request::builder().method(method).uri(address);
+        request = request.header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        request
+    }
+
+    pub async fn get(&mut self, address: &str) -> Answer {
+        let request = self.request(Method::GET, address).body(Body::empty()).unwrap();
+        self.sends(request).await
+    }
+
+    /// Sends a form as one of our own pages does.
+    pub async fn post(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = serde_urlencoded::to_string(fields).unwrap();
+        let request = self
+            .request(Method::POST, address)
+            .header(header::ORIGIN, self.site.public_url)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
+        self.sends(request).await
+    }
+
+    pub async fn sends(&mut self, request: Request<Body>) -> Answer {
+        let answer = self.site.answers(request).await;
+        if let Some(cookie) = answer.headers.get(header::SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            self.cookie = (!pair.ends_with('=')).then_some(pair);
+        }
+        answer
+    }
+}
+
+/// The fields of a form that sends this command.
+pub fn command<'a>(id: &'a str, action: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut fields = vec![("command_id", id), ("action", action)];
+    fields.extend_from_slice(more);
+    fields
+}

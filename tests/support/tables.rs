@@ -1,0 +1,35 @@
+//! The tables of a running server's private Postgres, looked at from outside.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// What a table holds: how many rows, and a digest of them all.
+type Content = (i64, String);
+
+/// Everything in the database on this data directory, by table.
+///
+/// The heartbeats of the running server change its own row all the time; of those, only the number counts.
+pub async fn all(data: &Path) -> BTreeMap<String, Content> {
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    let (port, passwords) = (read("port"), read("passwords"));
+    let password = passwords.lines().nth(1).unwrap();
+    let url = format!("postgres://amphi:{password}@127.0.0.1:{}/amphi", port.trim());
+    let pool = PgPool::connect(&url).await.unwrap();
+    let names = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+    let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&pool).await.unwrap();
+    let mut tables = BTreeMap::new();
+    for name in names {
+        let digest = if name == "servers" {
+            "''"
+        } else {
+            "coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '')"
+        };
+        let query = AssertSqlSafe(format!("SELECT count(*), {digest} FROM \"{name}\" t"));
+        let content: Content = sqlx::query_as(query).fetch_one(&pool).await.unwrap();
+        tables.insert(name, content);
+    }
+    pool.close().await;
+    tables
+}
