@@ -73,9 +73,15 @@ impl Client {
             presence: HashMap::new(),
         };
         client.send(&json!({ "type": "hello", "protocol": 1 })).await?;
-        while client.state.is_null() || (client.welcome["role"]["role"] == "intern" && client.me.is_null()) {
-            client.hear().await?;
-        }
+        let first_words = async {
+            while client.state.is_null()
+                || (client.welcome["role"]["role"] == "intern" && client.me.is_null())
+            {
+                client.hear().await?;
+            }
+            Ok(())
+        };
+        within("the server tells what it knows", first_words).await?;
         Ok(client)
     }
 
@@ -134,13 +140,17 @@ impl Client {
 
     /// The answer to the command `id`.
     pub async fn answer(&mut self, id: Uuid) -> Result<Value, Lost> {
-        loop {
-            let of_it = |answer: &Value| answer["command_id"] == json!(id);
-            if let Some(at) = self.answers.iter().position(of_it) {
-                return Ok(self.answers.remove(at).unwrap());
+        // Bounded as a whole: a server that answers nothing goes on sending pings.
+        within("a command is answered", async {
+            loop {
+                let of_it = |answer: &Value| answer["command_id"] == json!(id);
+                if let Some(at) = self.answers.iter().position(of_it) {
+                    return Ok(self.answers.remove(at).unwrap());
+                }
+                self.hear().await?;
             }
-            self.hear().await?;
-        }
+        })
+        .await
     }
 
     /// Sends a command and waits for what became of it.

@@ -24,7 +24,6 @@ mod posts;
 mod problem;
 mod table;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 mod tests;
 mod text;
 mod xlsx;
