@@ -52,7 +52,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 #[test]
 fn an_idle_socket_costs_far_less_than_the_librarys_default_buffer() {
-    assert!(SOCKET_READ_BUFFER_BYTES <= 4 * 1_024 && SOCKET_WRITE_BUFFER_BYTES <= 4 * 1_024);
+    const { assert!(SOCKET_READ_BUFFER_BYTES <= 4 * 1_024 && SOCKET_WRITE_BUFFER_BYTES <= 4 * 1_024) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let address = runtime.block_on(async {
         let registry = Registry::new(Arc::new(MemoryJournal::new()), Arc::new(SystemClock::real()));
