@@ -14,7 +14,8 @@ async fn p1_nothing_is_said_before_it_is_written() {
     let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
     let mut chooser = stage.watches(Role::Intern { rank: CallRank(1) });
     let mut screen = stage.watches(Role::Spectator);
-    (chooser.reads(), screen.reads());
+    chooser.reads();
+    screen.reads();
     let before = (stage.position(), stage.snapshot(), stage.entries().await);
     let mut gate = stage.journal.holds(Fault::None);
     let mut asked = stage.sends(intern(1), choose(1, 2));
@@ -166,7 +167,7 @@ async fn stopping_finishes_what_is_under_way_and_begins_nothing() {
     gate.open();
     assert!(done(under_way.answered().await).is_some());
     stopping.await.unwrap();
-    assert!(behind_it.is_dropped().await, "no answer: to be sent again with the same id");
+    assert!(behind_it.was_dropped().await, "no answer: to be sent again with the same id");
     assert_eq!(screen.kinds(), "", "closing goes first");
     assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     assert!(!stage.room.is_in_service());

@@ -256,7 +256,7 @@ fn what_stands_around_the_facts_may_not_lie_either() {
         ("a number left out", 7, |line, entry| entry.seq += u64::from(line >= 7)),
         ("a replaced server", 8, |line, entry| entry.epoch = if line == 8 { 2 } else { 3 }),
         ("the same command twice", 9, |line, entry| {
-            entry.command_id = (line == 5 || line == 9).then(|| id(1))
+            entry.command_id = (line == 5 || line == 9).then(|| id(1));
         }),
         ("an unknown event", 6, |line, entry| {
             if line == 6 {

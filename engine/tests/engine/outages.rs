@@ -128,7 +128,7 @@ async fn stopping_does_not_wait_for_a_journal_that_is_gone() {
     let asked = stage.sends(intern(1), choose(1, 1));
     real_seconds_pass().await;
     stage.registry.stop().await.unwrap();
-    assert!(asked.is_dropped().await, "neither yes nor no: the same id finds out later");
+    assert!(asked.was_dropped().await, "neither yes nor no: the same id finds out later");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ async fn a_replaced_room_closes_its_viewers_and_stops() {
     let before = stage.entries().await;
 
     let asked = stage.sends_as(intern(1), choose(1, 1), id(1));
-    assert!(asked.is_dropped().await, "no acknowledgement of what was not written");
+    assert!(asked.was_dropped().await, "no acknowledgement of what was not written");
     while stage.room.is_in_service() {
         tokio::task::yield_now().await;
     }
@@ -39,7 +39,7 @@ async fn a_replaced_room_closes_its_viewers_and_stops() {
 async fn a_replaced_room_is_opened_anew_when_it_is_asked_for() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
     stage.journal.plan(Fault::Refused(AppendError::Fenced));
-    assert!(stage.sends(intern(1), choose(1, 1)).is_dropped().await);
+    assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
     while stage.room.is_in_service() {
         tokio::task::yield_now().await;
     }
@@ -54,7 +54,7 @@ async fn a_room_that_breaks_stops_rather_than_stay_silent() {
     let mut screen = stage.watches(Role::Spectator);
     screen.reads();
     stage.journal.plan(Fault::Panics);
-    assert!(stage.sends(intern(1), choose(1, 1)).is_dropped().await);
+    assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
     while stage.room.is_in_service() {
         tokio::task::yield_now().await;
     }
@@ -141,7 +141,7 @@ async fn a_room_that_cannot_be_reloaded_stops() {
         let mut screen = stage.watches(Role::Spectator);
         stage.journal.plan(no_answer());
         stage.journal.refuses_ownership([error]);
-        assert!(stage.sends(intern(1), choose(1, 1)).is_dropped().await);
+        assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
         while stage.room.is_in_service() {
             tokio::task::yield_now().await;
         }

@@ -167,7 +167,7 @@ impl Asked {
     }
 
     /// Waits until it is certain that no answer comes from this room.
-    pub async fn is_dropped(self) -> bool {
+    pub async fn was_dropped(self) -> bool {
         self.0.await.is_err()
     }
 }

@@ -208,7 +208,8 @@ async fn presence_is_told_to_administrators_together_and_to_nobody_else() {
     let stage = Stage::begun(setup(3, &[1, 1])).await;
     let mut control = stage.watches(Role::Administrator);
     let mut screen = stage.watches(Role::Spectator);
-    (control.reads(), screen.reads());
+    control.reads();
+    screen.reads();
     let (phone, laptop) = (stage.watches(FIRST), stage.watches(FIRST));
     let other = stage.watches(Role::Intern { rank: CallRank(2) });
     phone.leaves();

@@ -79,7 +79,7 @@ fn seniority() -> Value {
 }
 
 /// What stands in every snapshot and change.
-fn progress(status: Value) -> Value {
+fn progress(status: &Value) -> Value {
     let mut progress = json!({
         "turn": {"rank": 2, "opened_at": NINE, "deadline": NINE + 180_000, "remaining_when_suspended": null,
             "stopped_for": 0},
@@ -191,8 +191,8 @@ fn server_samples() -> Vec<Value> {
         welcome(json!({"role": "intern", "rank": 12})),
         welcome(json!({"role": "administrator"})),
         welcome(json!({"role": "spectator"})),
-        with(snapshot, &progress(json!({"status": "open"}))),
-        with(change, &progress(json!({"status": "open"}))),
+        with(snapshot, &progress(&json!({"status": "open"}))),
+        with(change, &progress(&json!({"status": "open"}))),
         me(json!({"kind": "imported", "seniority": seniority()}), Value::Null),
         me(json!({"kind": "computed", "seniority": seniority(), "decided_by": "relative_rank"}), receipt()),
         json!({"type": "presence", "interns": [{"rank": 12, "devices": 2, "since": NINE}], "connections": 40}),
@@ -203,7 +203,7 @@ fn server_samples() -> Vec<Value> {
         outcome(&json!({"result": "done", "seq": 41, "receipt": receipt()})),
         outcome(&json!({"result": "held", "seq": 41, "post": 3})),
     ];
-    samples.extend(statuses().into_iter().map(|status| with(quiet.clone(), &progress(status))));
+    samples.extend(statuses().into_iter().map(|status| with(quiet.clone(), &progress(&status))));
     samples.extend(refusals().iter().map(|refusal| outcome(&with(json!({"result": "refused"}), refusal))));
     samples
 }
