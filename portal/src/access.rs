@@ -18,7 +18,7 @@ impl Portal {
     ///
     /// # Errors
     /// [`Failure::Unavailable`] when the database does not answer.
-    pub async fn open_doors(&self, headers: &HeaderMap) -> Result<Vec<Door>, Failure> {
+    pub(crate) async fn open_doors(&self, headers: &HeaderMap) -> Result<Vec<Door>, Failure> {
         if let Some(token) = bearer(headers) {
             return Ok(self.verified(token).into_iter().collect());
         }
@@ -29,7 +29,7 @@ impl Portal {
     }
 
     /// The door that a personal link opens now.
-    pub fn verified(&self, token: &str) -> Option<Door> {
+    pub(crate) fn verified(&self, token: &str) -> Option<Door> {
         // Links are good for days of real time, also where an amphi's clock runs faster.
         self.links.verify(token, wall_clock_now().0 / 1_000)
     }
@@ -39,7 +39,12 @@ impl Portal {
     ///
     /// # Errors
     /// [`Failure::SignIn`] without any door, [`Failure::NotAllowed`] with others only.
-    pub async fn admit(&self, headers: &HeaderMap, amphi: AmphiId, role: Role) -> Result<Arc<Room>, Failure> {
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        amphi: AmphiId,
+        role: Role,
+    ) -> Result<Arc<Room>, Failure> {
         let doors = self.open_doors(headers).await?;
         let opens = |door: &Door| {
             door.amphi == amphi

@@ -1,7 +1,7 @@
 //! Doors: what a person may see and do in one amphi. Denied unless a door is open.
 //!
 //! A door is opened by a personal link (`links.rs`), remembered for a browser in its session
-//! (`sessions.rs`), and asked for by each route: a handler that takes an [`OpenDoor`] has been checked.
+//! (`sessions.rs`), and asked for by each route before it looks at anything (`access.rs`).
 
 use amphi_engine::core::{AmphiId, CallRank};
 use amphi_engine::protocol::Role;
