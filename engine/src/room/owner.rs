@@ -304,16 +304,18 @@ impl Owner {
     async fn reload(&self, down_since: Timestamp) -> Flow {
         self.room.live().set_journal_available(false);
         let (mut pause, longest) = RETRY_PAUSES;
+        // Before the first attempt, too: whatever makes every write fail must not make this spin.
+        tokio::time::sleep(pause).await;
         loop {
+            if self.room.surroundings.stopping.is_cancelled() {
+                return Flow::Break(());
+            }
             match load(self.room.id, &self.room.surroundings).await {
                 Ok(loaded) => {
                     self.room.live().replace(loaded.ledger, loaded.recent);
                     break;
                 }
                 Err(JournalError::Unavailable(_)) => {
-                    if self.room.surroundings.stopping.is_cancelled() {
-                        return Flow::Break(());
-                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
