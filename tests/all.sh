@@ -55,7 +55,13 @@ cargo build --workspace --locked
 cargo test --workspace --locked --no-run
 
 say "crates, stories, crashes"
-cargo test --workspace --locked
+cargo test --workspace --locked --no-fail-fast
+
+if command -v npm >/dev/null; then
+    say "a machine without Postgres gets it from npm"
+    cargo test --locked --bin amphi -- --ignored --exact \
+        private_postgres::tests::a_machine_without_postgres_gets_it_from_npm
+fi
 
 say "a whole amphi: 490 interns, two days, 1,500 viewers, compressed time"
 cargo run --quiet --locked -p amphi-loadtest -- whole \

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 use crate::scene::{Scene, at, setup};
 
+/// In alphabetical order: the order in which a map gives them depends on a feature another crate may set.
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }
 
 #[test]
