@@ -393,12 +393,13 @@ async fn a10_a_successor_learns_when_its_predecessor_was_last_seen(stage: Stage)
 impl Server {
     /// After a release; the database takes a moment to notice that the lock's connection is gone.
     async fn acquire_freed(&self, amphi: AmphiId) -> Lease {
-        loop {
+        for _ in 0..10_000 {
             match self.acquire(amphi).await {
                 Err(JournalError::OwnedByAnother) => tokio::task::yield_now().await,
                 lease => return lease.unwrap(),
             }
         }
+        panic!("it was never freed");
     }
 }
 

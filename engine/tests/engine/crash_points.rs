@@ -56,7 +56,7 @@ async fn kill_the_writer(pool: &PgPool) {
 
 /// Waits until somebody waits for a lock.
 async fn somebody_waits(pool: &PgPool) {
-    loop {
+    for _ in 0..10_000 {
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -68,6 +68,7 @@ async fn somebody_waits(pool: &PgPool) {
             return;
         }
     }
+    panic!("nobody waits");
 }
 
 fn is_unknown(written: &Result<(), AppendError>) -> bool {

@@ -11,7 +11,7 @@ use amphi_engine::room::Busy;
 
 use crate::faulty::{Fault, FaultyJournal, no_answer};
 use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, setup};
-use crate::stage::{Stage, done, fresh_id, id, publish};
+use crate::stage::{Stage, done, fresh_id, id, publish, stopped};
 
 #[tokio::test]
 async fn a_replaced_room_closes_its_viewers_and_stops() {
@@ -25,9 +25,7 @@ async fn a_replaced_room_closes_its_viewers_and_stops() {
 
     let asked = stage.sends_as(intern(1), choose(1, 1), id(1));
     assert!(asked.was_dropped().await, "no acknowledgement of what was not written");
-    while stage.room.is_in_service() {
-        tokio::task::yield_now().await;
-    }
+    stopped(&stage.room).await;
     assert_eq!(screen.kinds(), "");
     assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     assert_eq!(stage.room.ask(intern(1), choose(1, 1), id(1)).await, Err(Busy));
@@ -40,9 +38,7 @@ async fn a_replaced_room_is_opened_anew_when_it_is_asked_for() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
     stage.journal.plan(Fault::Refused(AppendError::Fenced));
     assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
-    while stage.room.is_in_service() {
-        tokio::task::yield_now().await;
-    }
+    stopped(&stage.room).await;
     let again = stage.registry.room(amphi(1)).await.unwrap();
     assert!(!Arc::ptr_eq(&again, &stage.room));
     assert!(done(again.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap()).is_some());
@@ -55,9 +51,7 @@ async fn a_room_that_breaks_stops_rather_than_stay_silent() {
     screen.reads();
     stage.journal.plan(Fault::Panics);
     assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
-    while stage.room.is_in_service() {
-        tokio::task::yield_now().await;
-    }
+    stopped(&stage.room).await;
     screen.reads();
     assert_eq!(screen.closed, Some(CloseCode::GoingAway), "clients come back to a new room");
     let again = stage.registry.room(amphi(1)).await.unwrap();
@@ -142,9 +136,7 @@ async fn a_room_that_cannot_be_reloaded_stops() {
         stage.journal.plan(no_answer());
         stage.journal.refuses_ownership([error]);
         assert!(stage.sends(intern(1), choose(1, 1)).was_dropped().await);
-        while stage.room.is_in_service() {
-            tokio::task::yield_now().await;
-        }
+        stopped(&stage.room).await;
         screen.reads();
         assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     }

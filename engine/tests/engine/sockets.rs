@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::faulty::Fault;
 use crate::scene::{ADMINISTRATOR, at, setup};
-use crate::stage::{Stage, done, snapshot, suspend};
+use crate::stage::{Stage, done, eventually, snapshot, suspend};
 
 const FIRST: Role = Role::Intern { rank: CallRank(1) };
 const HELLO: &str = r#"{"type":"hello","protocol":1}"#;
@@ -118,13 +118,16 @@ impl Client {
 
     /// Reads on until the end; the code of the close frame, if one came.
     async fn end(&mut self) -> Option<u16> {
-        loop {
-            match self.0.next().await {
-                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
+        let ending = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                }
             }
-        }
+        };
+        tokio::time::timeout(PING_EVERY * 10, ending).await.expect("the connection ends")
     }
 }
 
@@ -332,6 +335,7 @@ async fn s2_who_does_not_answer_a_ping_is_gone_within_thirty_seconds() {
     let mut other = server.welcomes().await;
     let since = Instant::now();
     while stage.room.presence().1 == 2 {
+        assert!(since.elapsed() < PING_EVERY * 10, "it stays for ever");
         tokio::time::sleep(Duration::from_millis(100)).await;
         let _ = alive.0.next().now_or_never();
     }
@@ -352,11 +356,8 @@ async fn whoever_closes_or_vanishes_has_left() {
     polite.0.close(None).await.unwrap();
     polite.end().await;
     drop(vanished);
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-    let (presence, connections) = stage.room.presence();
-    assert_eq!((connections, presence[0].devices), (0, 0));
+    eventually("both have left", || stage.room.presence().1 == 0).await;
+    assert_eq!(stage.room.presence().0[0].devices, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -439,6 +440,7 @@ async fn s1_who_does_not_read_is_closed_after_five_seconds_and_delays_nobody() {
     assert_eq!(quick.answer().await["result"], "done");
     assert!(blocked.elapsed() < Duration::from_millis(10), "answered at once");
     while stage.room.presence().1 == 2 {
+        assert!(blocked.elapsed() < BLOCKED_AT_MOST * 10, "it stays for ever");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(blocked.elapsed() <= BLOCKED_AT_MOST + Duration::from_millis(20), "{:?}", blocked.elapsed());

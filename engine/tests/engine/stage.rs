@@ -188,6 +188,22 @@ pub async fn settle(room: &Room) {
     assert_eq!(refused, Outcome::Refused { rejection: Rejection::Forbidden });
 }
 
+/// Lets other tasks run until `reached`; a test fails rather than hang.
+pub async fn eventually(what: &str, reached: impl Fn() -> bool) {
+    for _ in 0..10_000 {
+        if reached() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("never: {what}");
+}
+
+/// Waits until `room` has stopped.
+pub async fn stopped(room: &Room) {
+    eventually("the room stops", || !room.is_in_service()).await;
+}
+
 pub fn snapshot(room: &Room) -> Snapshot {
     room.read(|ledger| ledger.amphi().snapshot()).unwrap()
 }
