@@ -51,7 +51,6 @@ export AMPHI_TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
 say "build"
 # The queries were checked against a database when they were written (.sqlx); no database is needed here.
 export SQLX_OFFLINE=true
-cargo build --workspace --locked
 cargo test --workspace --locked --no-run
 
 say "crates, stories, crashes"
@@ -59,12 +58,13 @@ cargo test --workspace --locked --no-fail-fast
 
 if command -v npm >/dev/null; then
     say "a machine without Postgres gets it from npm"
-    cargo test --locked --bin amphi -- --ignored --exact \
+    cargo test --workspace --locked --bin amphi -- --ignored --exact \
         private_postgres::tests::a_machine_without_postgres_gets_it_from_npm
 fi
 
 say "a whole amphi: 490 interns, two days, 1,500 viewers, compressed time"
-cargo run --quiet --locked -p amphi-loadtest -- whole \
+# Built above, with the programs that the stories use.
+target/debug/amphi-loadtest whole \
     --server target/debug/amphi \
     --interns tests/samples/idf-medecine-generale/interns.csv \
     --posts tests/samples/idf-medecine-generale/posts.csv \
