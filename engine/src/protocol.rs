@@ -257,7 +257,7 @@ pub enum CloseCode {
     ProtocolError = 4500,
     /// A protocol version not spoken here.
     UnsupportedProtocol = 4501,
-    /// The right to be here has ended (sign-out, revocation, blocking).
+    /// No right to be here; sign-out, revocation and blocking will close with it, too.
     NotAllowed = 4502,
 }
 
