@@ -10,11 +10,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom, of our own packages; any other edge is refused. `amphi` wires them all.
-const EDGES: [(&str, &[&str]); 5] = [
+const EDGES: [(&str, &[&str]); 6] = [
     ("amphi-core", &[]),
     ("amphi-engine", &["amphi_core"]),
     ("amphi-portal", &["amphi_engine"]),
     ("amphi", &["amphi_core", "amphi_engine", "amphi_portal"]),
+    ("amphi-simulator", &["amphi_engine"]),
     ("amphi-loadtest", &[]),
 ];
 

@@ -1,0 +1,3 @@
+//! Seeded worlds on the real engine.
+
+fn main() {}
