@@ -87,11 +87,13 @@ class Client:
     def expected(self, now):  # when my turn will probably open, by the sum of PROTOCOL.md; None once it has
         people, turn, pace, free = self.state["participants"], self.state["turn"], self.state["pace_permille"], now
         if turn:
-            left, duration = turn["remaining_when_suspended"], people[turn["rank"] - 1]["turn_duration"]
+            left, allowed = turn["remaining_when_suspended"], people[turn["rank"] - 1]["turn_duration"] + turn["extended_by"]
             left = turn["deadline"] - now if left is None else left
-            free = now + max(0, duration * pace // 1000 - (duration - left))
+            gone = turn["deadline"] - turn["opened_at"] - turn["stopped_for"] - left
+            free = now + max(0, allowed * pace // 1000 - gone)
         for person in (person for person in people[self.state["next_rank"] - 1:] if person["standing"] == "waiting"):
-            opens, hours = max(person["planned_at"], free), self.state["opening"]
+            early = self.state["policies"]["early_opening"]  # then nobody's turn waits for its planned time
+            opens, hours = max(people[0 if early else person["rank"] - 1]["planned_at"], free), self.state["opening"]
             opens = max(opens, next((range for range in hours if opens < range["closes_at"]), hours[-1])["opens_at"])
             if person["rank"] == self.rank: return opens
             free = opens + person["turn_duration"] * pace // 1000

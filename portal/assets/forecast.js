@@ -10,11 +10,14 @@ export function forecasts(state, now) {
   const result = state.participants.map(() => null);
   if (state.participants.some((participant) => participant.planned_at == null)) return result;
   const permille = state.pace_permille;
+  const early = state.policies?.early_opening === true;
+  const firstPlanned = state.participants[0]?.planned_at;
   const free = endOfCurrentTurn(state, now, permille);
   for (let index = state.next_rank - 1; index < state.participants.length; index += 1) {
     const participant = state.participants[index];
     if (participant.standing !== 'waiting') continue;
-    const opens = (from) => firstOpen(state.opening, Math.max(participant.planned_at, from));
+    const callable = early ? Math.min(participant.planned_at, firstPlanned) : participant.planned_at;
+    const opens = (from) => firstOpen(state.opening, Math.max(callable, from));
     const forecast = {
       earliest: opens(free.earliest),
       expected: opens(free.expected),
@@ -22,7 +25,9 @@ export function forecasts(state, now) {
     };
     free.earliest = forecast.earliest;
     free.expected = forecast.expected + scaled(participant.turn_duration, permille);
-    free.latest = forecast.latest + participant.turn_duration + state.grace;
+    // A turn that opens early may last until the end of the one convoked.
+    const countedFrom = early ? Math.max(forecast.latest, participant.planned_at) : forecast.latest;
+    free.latest = countedFrom + participant.turn_duration + state.grace;
     result[index] = forecast;
   }
   return result;
@@ -32,10 +37,11 @@ function endOfCurrentTurn(state, now, permille) {
   const turn = state.turn;
   if (!turn) return { earliest: now, expected: now, latest: now };
   const left = turn.remaining_when_suspended ?? turn.deadline - now;
-  const duration = state.participants[turn.rank - 1].turn_duration;
+  const allowed = state.participants[turn.rank - 1].turn_duration + turn.extended_by;
+  const gone = turn.deadline - turn.opened_at - turn.stopped_for - left;
   return {
     earliest: now,
-    expected: now + Math.max(0, scaled(duration, permille) - (duration - left)),
+    expected: now + Math.max(0, scaled(allowed, permille) - gone),
     latest: now + Math.max(0, left + state.grace),
   };
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::ChoiceManner;
-use crate::identity::{AmphiId, CallRank, PostNumber};
+use crate::event::{ChoiceManner, Digest, Ineligibility};
+use crate::identity::{AmphiId, CallRank, PostNumber, ProxyId};
 use crate::setup::Setup;
 use crate::time::{Millis, Timestamp};
+use crate::wishes::WishList;
 
 /// Network grace: a turn closes this long after its announced deadline (A9).
 pub const GRACE: Millis = Millis::from_secs(2);
@@ -58,8 +59,8 @@ pub enum Standing {
     Placed {
         /// Which post.
         post: PostNumber,
-        /// Which of its seats, from 1.
-        seat: u16,
+        /// Which of its seats, from 1; `None` for a supernumerary choice, which uses none (3.3).
+        seat: Option<u16>,
         /// When (UTC, ms).
         at: Timestamp,
         /// When in their own time.
@@ -91,6 +92,31 @@ pub struct Turn {
     pub remaining_when_suspended: Option<Millis>,
     /// How long its clock was stopped so far; left out of the pace.
     pub stopped_for: Millis,
+    /// By how much it was lengthened so far (3.7).
+    #[serde(default)]
+    pub extended_by: Millis,
+}
+
+/// A proxy in force: from the opening of the turn on, only its holder acts (3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proxy {
+    /// Which.
+    pub id: ProxyId,
+    /// Since when (UTC, ms).
+    pub since: Timestamp,
+    /// SHA-256 of its signed document, once filed.
+    pub document: Option<Digest>,
+}
+
+/// A choice that was undone: those affected are told (3.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoneChoice {
+    /// Which post it was.
+    pub post: PostNumber,
+    /// Why.
+    pub reason: String,
+    /// When it was undone (UTC, ms).
+    pub at: Timestamp,
 }
 
 /// A late choice that waits for the open turn to end (3.3).
@@ -130,6 +156,23 @@ pub struct Amphi {
     /// The next rank to be called.
     pub(crate) next_rank: CallRank,
     pub(crate) pace: Pace,
+    /// One per rank: the proxy given and not revoked. It is in force until the choice; undoing the choice
+    /// puts it in force again.
+    pub(crate) proxies: Vec<Option<Proxy>>,
+    /// One per rank.
+    pub(crate) wishes: Vec<Option<WishList>>,
+    /// One per rank: what the eligibility check found, until an administrator admits them.
+    pub(crate) ineligible: Vec<Option<Ineligibility>>,
+    /// One per rank: in spite of what they were admitted.
+    pub(crate) admitted: Vec<Option<Ineligibility>>,
+    /// One per rank: the last choice of theirs that was undone.
+    pub(crate) undone: Vec<Option<UndoneChoice>>,
+    /// Choices made so far, undone ones included: what tells before from after when instants are equal.
+    pub(crate) choices_made: u32,
+    /// One per rank: the number of the choice by which they hold what they hold.
+    pub(crate) choice_number: Vec<u32>,
+    /// One per rank called so far: choices made when their turn opened or was skipped.
+    pub(crate) choices_when_called: Vec<u32>,
     /// Instant of the last event; time never runs backwards here.
     pub(crate) last_event_at: Timestamp,
 }
@@ -148,6 +191,14 @@ impl Amphi {
             turn: None,
             next_rank: CallRank(1),
             pace: Pace::default(),
+            proxies: Vec::new(),
+            wishes: Vec::new(),
+            ineligible: Vec::new(),
+            admitted: Vec::new(),
+            undone: Vec::new(),
+            choices_made: 0,
+            choice_number: Vec::new(),
+            choices_when_called: Vec::new(),
             last_event_at: Timestamp(i64::MIN),
         }
     }
@@ -202,6 +253,28 @@ impl Amphi {
         &self.held
     }
 
+    /// The proxy in force for `rank`: given, not revoked, and not used yet.
+    pub fn proxy(&self, rank: CallRank) -> Option<&Proxy> {
+        let placed = matches!(self.standing(rank)?, Standing::Placed { .. });
+        let over = matches!(self.status, Status::Closed | Status::Annulled { .. });
+        self.proxies.get(rank.index())?.as_ref().filter(|_| !placed && !over)
+    }
+
+    /// What the eligibility check found against `rank`, unless an administrator has admitted them (3.1).
+    pub fn ineligibility(&self, rank: CallRank) -> Option<Ineligibility> {
+        *self.ineligible.get(rank.index())?
+    }
+
+    /// The last choice of `rank` that was undone, if one was (3.7).
+    pub fn undone_choice(&self, rank: CallRank) -> Option<&UndoneChoice> {
+        self.undone.get(rank.index())?.as_ref()
+    }
+
+    /// Whether every turn is over: nobody is in turn or still to be called.
+    pub fn turns_are_over(&self) -> bool {
+        self.turn.is_none() && !self.standings.iter().any(|standing| standing.is_waiting())
+    }
+
     /// Instant of the last event.
     pub fn last_event_at(&self) -> Timestamp {
         self.last_event_at
@@ -209,7 +282,8 @@ impl Amphi {
 
     /// How far the turn in progress began behind its plan (A6); zero between turns.
     pub fn delay(&self) -> Millis {
-        self.turn.as_ref().map_or(Millis::ZERO, |turn| turn.opened_at - self.planned_at[turn.rank.index()])
+        let behind = |turn: &Turn| (turn.opened_at - self.planned_at[turn.rank.index()]).at_least_zero();
+        self.turn.as_ref().map_or(Millis::ZERO, behind)
     }
 
     /// When the turn of the next rank is due to open: not before its plan, not in a break (A6).
@@ -218,9 +292,17 @@ impl Amphi {
         if self.turn.is_some() {
             return None;
         }
-        let planned = *self.planned_at.get(self.next_rank.index())?;
+        let callable = self.callable_from(self.next_rank)?;
         let setup = self.setup.as_ref()?;
-        Some(setup.opening.first_open_from(planned.max(self.last_event_at)))
+        Some(setup.opening.first_open_from(callable.max(self.last_event_at)))
+    }
+
+    /// Before when the turn of `rank` never opens: its plan; the beginning of the session where turns may
+    /// open early (3.6).
+    pub(crate) fn callable_from(&self, rank: CallRank) -> Option<Timestamp> {
+        let early = self.setup.as_ref()?.policies.early_opening;
+        let planned = self.planned_at.get(rank.index())?;
+        Some(if early { self.planned_at[0].min(*planned) } else { *planned })
     }
 
     /// The next instant at which a [`Command::Tick`](crate::Command::Tick) would change something.
@@ -241,7 +323,9 @@ impl Amphi {
             .iter()
             .enumerate()
             .filter_map(|(index, standing)| match standing {
-                Standing::Placed { post: taken, seat, at, .. } if *taken == post => Some((*at, *seat, index)),
+                Standing::Placed { post: taken, seat: Some(seat), at, .. } if *taken == post => {
+                    Some((*at, *seat, index))
+                }
                 _ => None,
             })
             .max()
@@ -256,7 +340,7 @@ impl Amphi {
         }
         (1..=seats).find(|seat| {
             !self.standings.iter().any(|standing| {
-                matches!(standing, Standing::Placed { post: p, seat: s, .. } if *p == post && s == seat)
+                matches!(standing, Standing::Placed { post: p, seat: Some(s), .. } if *p == post && s == seat)
             })
         })
     }

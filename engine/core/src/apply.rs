@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::amphi::{Amphi, HeldChoice, Standing, Status, Turn};
-use crate::event::{Event, TurnOutcome};
+use crate::amphi::{Amphi, HeldChoice, Proxy, Standing, Status, Turn, UndoneChoice};
+use crate::event::{ChoiceManner, Event, Ineligibility, ReleasedSeat, TurnOutcome};
 use crate::identity::{CallRank, PostNumber};
+use crate::setup::{Participant, Setup};
 use crate::time::{Millis, Timestamp};
+use crate::wishes::WishList;
 
 impl Amphi {
     /// Makes `event`, which happened at `at`, part of the state.
@@ -19,11 +21,7 @@ impl Amphi {
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         self.last_event_at = self.last_event_at.max(at);
         match event {
-            Event::Drafted { setup } => {
-                self.standings = vec![Standing::Waiting; setup.participants.len()];
-                self.seats_left = setup.posts.iter().map(|post| post.seats).collect();
-                self.setup = Some(Arc::new(setup.as_ref().clone()));
-            }
+            Event::Drafted { setup } => self.draft(setup),
             Event::Published { planned_at } => {
                 self.planned_at = Arc::from(planned_at.as_slice());
                 self.status = Status::Published;
@@ -31,25 +29,61 @@ impl Amphi {
             Event::Opened => self.status = Status::Open,
             Event::TurnOpened { rank, deadline } => self.open_turn(at, *rank, *deadline),
             Event::TurnClosed { rank, outcome, .. } => self.close_turn(at, *rank, *outcome),
-            Event::TurnSkipped { rank } => self.next_rank = rank.next(),
-            Event::ChoiceCommitted { rank, post, seat, manner } => {
-                self.held.retain(|held| held.rank != *rank);
-                self.seats_left[post.index()] -= 1;
-                self.standings[rank.index()] =
-                    Standing::Placed { post: *post, seat: *seat, at, manner: *manner };
+            Event::TurnSkipped { rank } => self.call(*rank),
+            Event::TurnExtended { deadline, .. } => self.extend_turn(*deadline),
+            Event::ChoiceCommitted { rank, post, seat, manner, .. } => {
+                self.place(at, *rank, *post, *seat, *manner);
             }
-            Event::ChoiceHeld { rank, post } => self.hold(at, *rank, *post),
+            Event::SeatExchanged { rank, from_post, from_seat, post, seat } => {
+                self.free(*from_post, *from_seat);
+                self.place(at, *rank, *post, Some(*seat), ChoiceManner::Exchanged);
+            }
+            Event::ChoiceAnnulled { rank, post, seat, reason } => {
+                self.undo(at, ReleasedSeat { rank: *rank, post: *post, seat: *seat }, reason);
+            }
+            Event::Rewound { to, released, reason } => self.rewind(at, *to, released, reason),
+            Event::ChoiceHeld { rank, post, .. } => self.hold(at, *rank, *post),
             Event::HeldChoiceRefused { rank, .. } | Event::HeldChoiceReleased { rank } => {
                 self.held.retain(|held| held.rank != *rank);
             }
             Event::Suspended { reason } => self.stop_clock(at, reason),
+            Event::SuspensionExplained { reason } => {
+                if let Status::Suspended { reason: shown, .. } = &mut self.status {
+                    shown.clone_from(reason);
+                }
+            }
             Event::Resumed { deadline } => {
                 self.status = Status::Open;
                 self.restart_clock(*deadline);
             }
             Event::ServiceInterrupted { deadline, .. } => self.restart_clock(*deadline),
             Event::PlacedElsewhere { rank } => self.leave(*rank, Standing::PlacedElsewhere),
+            Event::NoLongerPlacedElsewhere { rank } => {
+                self.standings[rank.index()] = self.standing_without_a_seat(at, *rank);
+            }
             Event::Withdrawn { rank, .. } => self.leave(*rank, Standing::Withdrawn),
+            Event::ParticipantAdded { participant, planned_at, .. } => self.add(participant, *planned_at),
+            Event::EligibilityChecked { found } => self.note_eligibility(found),
+            Event::Admitted { rank, .. } => {
+                self.admitted[rank.index()] = self.ineligible[rank.index()].take();
+            }
+            Event::ProxyGiven { rank, proxy } => {
+                self.proxies[rank.index()] = Some(Proxy { id: *proxy, since: at, document: None });
+            }
+            Event::ProxyDocumentFiled { rank, document, .. } => {
+                if let Some(proxy) = &mut self.proxies[rank.index()] {
+                    proxy.document = Some(*document);
+                }
+            }
+            Event::ProxyRevoked { rank, .. } => self.proxies[rank.index()] = None,
+            Event::WishesSet { rank, version, wishes, safety_net } => {
+                self.wishes[rank.index()] = Some(WishList {
+                    version: *version,
+                    wishes: wishes.clone(),
+                    safety_net: *safety_net,
+                    at,
+                });
+            }
             Event::Closed { .. } => self.status = Status::Closed,
             Event::Annulled { reason } => {
                 self.turn = None;
@@ -59,23 +93,129 @@ impl Amphi {
         }
     }
 
+    fn draft(&mut self, setup: &Setup) {
+        self.standings.clear();
+        self.proxies.clear();
+        self.wishes.clear();
+        self.ineligible.clear();
+        self.admitted.clear();
+        self.undone.clear();
+        self.choice_number.clear();
+        setup.participants.iter().for_each(|_| self.make_place());
+        self.seats_left = setup.posts.iter().map(|post| post.seats).collect();
+        self.setup = Some(Arc::new(setup.clone()));
+    }
+
+    /// One more entry in everything that has one per rank.
+    fn make_place(&mut self) {
+        self.standings.push(Standing::Waiting);
+        self.proxies.push(None);
+        self.wishes.push(None);
+        self.ineligible.push(None);
+        self.admitted.push(None);
+        self.undone.push(None);
+        self.choice_number.push(0);
+    }
+
+    fn add(&mut self, participant: &Participant, planned_at: Option<Timestamp>) {
+        let setup = self.setup.as_mut().expect("a list is there to be added to");
+        Arc::make_mut(setup).participants.push(participant.clone());
+        self.planned_at = self.planned_at.iter().copied().chain(planned_at).collect();
+        self.make_place();
+    }
+
+    fn note_eligibility(&mut self, found: &[(CallRank, Ineligibility)]) {
+        self.ineligible.fill(None);
+        for (rank, what) in found {
+            self.ineligible[rank.index()] = Some(*what);
+        }
+    }
+
+    /// The next rank to be called is the one after `rank`.
+    fn call(&mut self, rank: CallRank) {
+        self.next_rank = rank.next();
+        self.choices_when_called.push(self.choices_made);
+    }
+
     fn open_turn(&mut self, at: Timestamp, rank: CallRank, deadline: Timestamp) {
         self.standings[rank.index()] = Standing::InTurn;
-        self.next_rank = rank.next();
+        self.call(rank);
         self.turn = Some(Turn {
             rank,
             opened_at: at,
             deadline,
             remaining_when_suspended: None,
             stopped_for: Millis::ZERO,
+            extended_by: Millis::ZERO,
         });
+    }
+
+    fn extend_turn(&mut self, deadline: Timestamp) {
+        if let Some(turn) = &mut self.turn {
+            turn.extended_by = turn.extended_by + (deadline - turn.deadline);
+            turn.deadline = deadline;
+        }
+    }
+
+    fn place(
+        &mut self,
+        at: Timestamp,
+        rank: CallRank,
+        post: PostNumber,
+        seat: Option<u16>,
+        manner: ChoiceManner,
+    ) {
+        self.held.retain(|held| held.rank != rank);
+        if seat.is_some() {
+            self.seats_left[post.index()] -= 1;
+        }
+        self.choices_made += 1;
+        self.choice_number[rank.index()] = self.choices_made;
+        self.standings[rank.index()] = Standing::Placed { post, seat, at, manner };
+    }
+
+    fn free(&mut self, post: PostNumber, seat: Option<u16>) {
+        if seat.is_some() {
+            self.seats_left[post.index()] += 1;
+        }
+    }
+
+    fn undo(&mut self, at: Timestamp, released: ReleasedSeat, reason: &str) {
+        let ReleasedSeat { rank, post, seat } = released;
+        self.free(post, seat);
+        self.undone[rank.index()] = Some(UndoneChoice { post, reason: reason.to_owned(), at });
+        self.standings[rank.index()] = self.standing_without_a_seat(at, rank);
+    }
+
+    /// Where somebody stands who is concerned and holds nothing: waiting, or late once called.
+    fn standing_without_a_seat(&self, at: Timestamp, rank: CallRank) -> Standing {
+        let called = self.setup.as_ref().is_some_and(|setup| setup.round.has_turns()) && rank < self.next_rank;
+        if called { Standing::Late { since: at, passed: false } } else { Standing::Waiting }
+    }
+
+    /// As it was before the turn of `to`, but for what has been said of people since: who left has left.
+    fn rewind(&mut self, at: Timestamp, to: CallRank, released: &[ReleasedSeat], reason: &str) {
+        self.turn = None;
+        self.held.clear();
+        self.next_rank = to;
+        self.choices_when_called.truncate(to.index());
+        for seat in released {
+            self.undo(at, *seat, reason);
+        }
+        for standing in &mut self.standings[to.index()..] {
+            if matches!(standing, Standing::InTurn | Standing::Late { .. }) {
+                *standing = Standing::Waiting;
+            }
+        }
+        self.stop_clock(at, reason);
     }
 
     fn close_turn(&mut self, at: Timestamp, rank: CallRank, outcome: TurnOutcome) {
         let turn = self.turn.take().expect("only an open turn is closed");
         assert_eq!(turn.rank, rank, "the turn that is closed is the one that is open");
         if outcome != TurnOutcome::NoLongerConcerned {
-            let allowed = self.setup.as_ref().expect("published").turn_duration_of(rank);
+            let duration = self.setup.as_ref().expect("published").turn_duration_of(rank);
+            let allowed = duration + turn.extended_by;
             let used = (at - turn.opened_at - turn.stopped_for).at_least_zero().min(allowed);
             self.pace.used = self.pace.used + used;
             self.pace.allowed = self.pace.allowed + allowed;

@@ -56,18 +56,22 @@ impl Amphi {
             if !self.standings[index].is_waiting() {
                 continue;
             }
-            let planned = self.planned_at[index];
-            let opens = |free: Timestamp| setup.opening.first_open_from(planned.max(free));
+            let rank = CallRank::from_index(index);
+            let callable = self.callable_from(rank).unwrap_or(self.planned_at[index]);
+            let opens = |free: Timestamp| setup.opening.first_open_from(callable.max(free));
             let forecast = Forecast {
                 earliest: opens(free.earliest),
                 expected: opens(free.expected),
                 latest: opens(free.latest),
             };
-            let duration = setup.turn_duration_of(CallRank::from_index(index));
+            let duration = setup.turn_duration_of(rank);
+            // A turn that opens early may last until the end of the one convoked (3.6).
+            let early = setup.policies.early_opening;
+            let counted_from = if early { self.planned_at[index] } else { forecast.latest };
             free = Forecast {
                 earliest: forecast.earliest,
                 expected: forecast.expected + duration.scaled_permille(permille),
-                latest: forecast.latest + duration + GRACE,
+                latest: forecast.latest.max(counted_from) + duration + GRACE,
             };
             *forecasted = Some(forecast);
         }
@@ -83,10 +87,11 @@ impl Amphi {
             Some(remaining) => remaining,
             None => turn.deadline - now,
         };
-        let duration = setup.turn_duration_of(turn.rank);
+        let allowed = setup.turn_duration_of(turn.rank) + turn.extended_by;
         // What the pace leaves of this turn is what it leaves of the whole, less the time gone by.
-        let gone = duration - left_at_most;
-        let left_at_pace = (duration.scaled_permille(permille) - gone).at_least_zero();
+        let whole = turn.deadline - turn.opened_at - turn.stopped_for;
+        let gone = whole - left_at_most;
+        let left_at_pace = (allowed.scaled_permille(permille) - gone).at_least_zero();
         Forecast {
             earliest: now,
             expected: now + left_at_pace,

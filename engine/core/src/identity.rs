@@ -38,6 +38,10 @@ uuid_identifier! {
     AdministratorId
 }
 uuid_identifier! {
+    /// One proxy given; a new one each time, so that a revoked one opens nothing (3.4).
+    ProxyId
+}
+uuid_identifier! {
     /// One command, named by the client that made it; sending it again returns the first outcome (3.3).
     CommandId
 }
@@ -103,6 +107,13 @@ pub enum Actor {
         /// Their call rank.
         rank: CallRank,
     },
+    /// Whoever acts for the intern at this rank (A5).
+    Holder {
+        /// For whom.
+        rank: CallRank,
+        /// By which proxy.
+        proxy: ProxyId,
+    },
     /// An administrator with the right to run this amphi.
     Administrator {
         /// Their identifier.
@@ -110,4 +121,14 @@ pub enum Actor {
     },
     /// The engine itself: time running out, recovery after a crash.
     Engine,
+}
+
+impl Actor {
+    /// The rank this actor acts for, if it is one's own or one's principal's.
+    pub fn acts_for(self) -> Option<CallRank> {
+        match self {
+            Self::Intern { rank } | Self::Holder { rank, .. } => Some(rank),
+            Self::Administrator { .. } | Self::Engine => None,
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 use crate::amphi::{Amphi, Standing, Status};
 use crate::identity::{CallRank, PostNumber};
+use crate::setup::Setup;
 
 impl Amphi {
     /// Checks every invariant.
@@ -21,16 +22,17 @@ impl Amphi {
             };
         };
         self.check_seats(setup)?;
-        self.check_turn()?;
+        self.check_supernumeraries(setup)?;
+        self.check_turn(setup)?;
         self.check_held()
     }
 
     /// No seat is held twice, and what is left is what nobody holds (P2).
-    fn check_seats(&self, setup: &crate::setup::Setup) -> Result<(), String> {
+    fn check_seats(&self, setup: &Setup) -> Result<(), String> {
         let mut holders: Vec<Vec<Option<CallRank>>> =
             setup.posts.iter().map(|post| vec![None; usize::from(post.seats)]).collect();
         for (index, standing) in self.standings.iter().enumerate() {
-            let Standing::Placed { post, seat, .. } = standing else { continue };
+            let Standing::Placed { post, seat: Some(seat), .. } = standing else { continue };
             let rank = CallRank::from_index(index);
             let holder = holders
                 .get_mut(post.index())
@@ -50,8 +52,21 @@ impl Amphi {
         Ok(())
     }
 
+    /// One supernumerary at most per site and period (3.3).
+    fn check_supernumeraries(&self, setup: &Setup) -> Result<(), String> {
+        let mut sites = std::collections::BTreeSet::new();
+        for standing in &self.standings {
+            if let Standing::Placed { post, seat: None, .. } = standing
+                && !sites.insert(setup.posts[post.index()].imotep.as_str())
+            {
+                return Err(format!("the site of post {post} has two supernumerary interns"));
+            }
+        }
+        Ok(())
+    }
+
     /// One turn at most, of the one whose turn it is; nobody before it still waits (A6).
-    fn check_turn(&self) -> Result<(), String> {
+    fn check_turn(&self, setup: &Setup) -> Result<(), String> {
         for (index, standing) in self.standings.iter().enumerate() {
             let rank = CallRank::from_index(index);
             let open = self.turn.as_ref().is_some_and(|turn| turn.rank == rank);
@@ -59,12 +74,12 @@ impl Amphi {
             if (*standing == Standing::InTurn) != open && !annulled {
                 return Err(format!("rank {rank} is {standing:?} while the open turn is {:?}", self.turn));
             }
-            if standing.is_waiting() && rank < self.next_rank {
+            if standing.is_waiting() && rank < self.next_rank && setup.round.has_turns() {
                 return Err(format!("rank {rank} waits although rank {} is next", self.next_rank));
             }
         }
         if let Some(turn) = &self.turn
-            && turn.opened_at < self.planned_at[turn.rank.index()]
+            && self.callable_from(turn.rank).is_some_and(|earliest| turn.opened_at < earliest)
         {
             return Err(format!("rank {} was called before its planned time", turn.rank));
         }

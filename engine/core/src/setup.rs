@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::call_list::RankBasis;
 use crate::identity::{CallRank, InternId, PostNumber};
 use crate::opening::Opening;
+use crate::policies::{EXTENSION_STEPS_MAX, Policies};
 use crate::time::{Millis, Timestamp};
+use crate::wishes::Round;
 
 /// Longest call list: 2.5 × the largest published one (490 interns), rounded up.
 pub const PARTICIPANTS_MAX: usize = 2_000;
@@ -95,6 +97,19 @@ pub struct Participant {
     pub extra_time_percent: u16,
     /// How they came to this rank.
     pub rank_basis: RankBasis,
+    /// Their right to an extra seat (3.3), if they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supernumerary: Option<Supernumerary>,
+}
+
+/// A right to choose without using a seat (*surnombre*): pregnancy, illness, disability, union work. [law]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Supernumerary {
+    /// The semester counts: at the intern's own rank, among posts still free.
+    Validating,
+    /// The semester does not count: also on a post already taken.
+    NonValidating,
 }
 
 /// One post: a placement site opened with one seat or more.
@@ -133,6 +148,12 @@ pub struct Setup {
     pub participants: Vec<Participant>,
     /// The offer.
     pub posts: Vec<Post>,
+    /// What the session is for.
+    #[serde(default)]
+    pub round: Round,
+    /// What this amphi decides where agencies differ (3.6).
+    #[serde(default)]
+    pub policies: Policies,
 }
 
 /// What makes a setup unusable; found when it is drafted.
@@ -162,6 +183,9 @@ pub enum SetupError {
     /// More than three times the turn.
     #[error("rank {0} has more than 200 % of extra time")]
     ExtraTime(CallRank),
+    /// Extension steps out of order or out of bounds.
+    #[error("extension steps go up, from 10 seconds to 30 minutes, and are at most {EXTENSION_STEPS_MAX}")]
+    ExtensionSteps,
     /// Not an IANA name.
     #[error("{0:?} is not an IANA time zone")]
     TimeZone(String),
@@ -189,8 +213,11 @@ impl Setup {
         (self.participants.len() * SEATS_PERCENT_OF_INTERNS).div_ceil(100)
     }
 
-    /// Every planned passage time, laid over the opening ranges (A6, A11).
+    /// Every planned passage time, laid over the opening ranges (A6, A11); none in a round without turns.
     pub fn plan(&self) -> Vec<Timestamp> {
+        if !self.round.has_turns() {
+            return Vec::new();
+        }
         let mut cursor = self.opening.ranges()[0].opens_at;
         (0..self.participants.len())
             .map(|index| {
@@ -227,6 +254,9 @@ impl Setup {
         }
         if let Some(index) = self.participants.iter().position(|p| p.extra_time_percent > 200) {
             return Err(SetupError::ExtraTime(CallRank::from_index(index)));
+        }
+        if !self.policies.are_usable() {
+            return Err(SetupError::ExtensionSteps);
         }
         if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
             return Err(SetupError::TimeZone(self.time_zone.clone()));

@@ -11,8 +11,10 @@ use crate::amphi::{Amphi, GRACE, HeldChoice, Standing, Status, Turn};
 use crate::event::Event;
 use crate::identity::{AmphiId, CallRank, PostNumber};
 use crate::opening::OpeningRange;
+use crate::policies::Policies;
 use crate::setup::{Period, Post};
 use crate::time::{Millis, Timestamp};
+use crate::wishes::Round;
 
 /// Everything public about an amphi at one `seq` of its journal. Instants: UTC, ms since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +33,12 @@ pub struct Snapshot {
     pub turn_duration: Millis,
     /// How long after its deadline a turn closes, in ms.
     pub grace: Millis,
+    /// What the session is for.
+    #[serde(default)]
+    pub round: Round,
+    /// What this amphi decides where agencies differ (3.6).
+    #[serde(default)]
+    pub policies: Policies,
     /// One per rank, in call order.
     pub participants: Vec<ParticipantView>,
     /// One per post, by number.
@@ -95,6 +103,9 @@ pub struct Change {
     pub participants: Vec<StandingChange>,
     /// Posts whose seats changed, by number.
     pub posts: Vec<SeatsChange>,
+    /// Whose choices were undone; each is told why apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<CallRank>,
     /// Held choices that came to nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_refused: Vec<CallRank>,
@@ -149,6 +160,8 @@ impl Amphi {
             opening: setup.opening.ranges().to_vec(),
             turn_duration: setup.turn_duration,
             grace: GRACE,
+            round: setup.round,
+            policies: setup.policies.clone(),
             participants: participants.collect(),
             posts: posts.collect(),
             now: self.progress(),
@@ -173,12 +186,31 @@ impl Amphi {
         let mut ranks = Vec::new();
         let mut posts = Vec::new();
         let mut held_refused = Vec::new();
+        let mut undone = Vec::new();
         for event in events {
             match event {
                 Event::TurnOpened { rank, .. }
                 | Event::TurnClosed { rank, .. }
                 | Event::PlacedElsewhere { rank }
+                | Event::NoLongerPlacedElsewhere { rank }
                 | Event::Withdrawn { rank, .. } => ranks.push(*rank),
+                Event::SeatExchanged { rank, from_post, post, .. } => {
+                    ranks.push(*rank);
+                    posts.extend([*from_post, *post]);
+                }
+                Event::ChoiceAnnulled { rank, post, .. } => {
+                    ranks.push(*rank);
+                    posts.push(*post);
+                    undone.push(*rank);
+                }
+                Event::Rewound { to, released, .. } => {
+                    ranks.extend((to.index()..self.standings.len()).map(CallRank::from_index));
+                    for seat in released {
+                        ranks.push(seat.rank);
+                        posts.push(seat.post);
+                        undone.push(seat.rank);
+                    }
+                }
                 Event::ChoiceCommitted { rank, post, .. } => {
                     ranks.push(*rank);
                     posts.push(*post);
@@ -190,6 +222,15 @@ impl Amphi {
                 | Event::TurnSkipped { .. }
                 | Event::ChoiceHeld { .. }
                 | Event::HeldChoiceReleased { .. }
+                | Event::TurnExtended { .. }
+                | Event::SuspensionExplained { .. }
+                | Event::EligibilityChecked { .. }
+                | Event::Admitted { .. }
+                | Event::ParticipantAdded { .. }
+                | Event::ProxyGiven { .. }
+                | Event::ProxyDocumentFiled { .. }
+                | Event::ProxyRevoked { .. }
+                | Event::WishesSet { .. }
                 | Event::Suspended { .. }
                 | Event::Resumed { .. }
                 | Event::ServiceInterrupted { .. }
@@ -210,6 +251,7 @@ impl Amphi {
                 .into_iter()
                 .map(|number| SeatsChange { number, seats_left: self.seats_left[number.index()] })
                 .collect(),
+            undone,
             held_refused,
             now: self.progress(),
         }

@@ -53,6 +53,7 @@ fn vectors() -> Vec<Value> {
         breaks(),
         extra_time_and_leaving(),
         pace(),
+        extended_and_early(),
     ]
     .concat()
 }
@@ -182,6 +183,28 @@ fn pace() -> Vec<Value> {
         vector("quick turns: a pace of its own", &quick, "09:20:40"),
         vector("slow turns: a pace of its own", &slow, "09:30"),
         vector("durations that do not divide: truncated, never rounded", &odd, "09:20:04.567"),
+    ]
+}
+
+fn extended_and_early() -> Vec<Value> {
+    let mut extended = delayed(3);
+    let by = Millis::from_minutes(2);
+    extended.does(Command::Extend { rank: CallRank(1), by, reason: "Page lente".to_owned() }, "09:21");
+    let mut suspended = extended.clone();
+    suspended.suspend("09:22");
+    let mut early = setup(5, &[9]);
+    early.policies.early_opening = true;
+    let mut ahead = Scene::begun(early.clone());
+    ahead.choose(1, 1, "09:00:20");
+    ahead.choose(2, 1, "09:00:50");
+    early.opening = ranges(&[("09:00", "09:04"), ("10:00", "11:00")]);
+    let mut over_a_break = Scene::begun(early);
+    over_a_break.choose(1, 1, "09:00:20");
+    vec![
+        vector("turn lengthened by two minutes", &extended, "09:22"),
+        vector("turn lengthened, then suspended", &suspended, "09:30"),
+        vector("turns that open early, ahead of the plan", &ahead, "09:01"),
+        vector("turns that open early, before a break", &over_a_break, "09:01"),
     ]
 }
 

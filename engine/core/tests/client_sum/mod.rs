@@ -16,10 +16,13 @@ pub fn client_sum(snapshot: &Value, now: i64) -> Vec<Option<[i64; 3]>> {
             kept => int(kept),
         };
         let index = usize::try_from(int(&turn["rank"]) - 1).expect("a rank");
-        let whole = int(&participants[index]["turn_duration"]);
-        free[1] = now + (whole * pace / 1_000 - (whole - left)).max(0);
+        let allowed = int(&participants[index]["turn_duration"]) + int(&turn["extended_by"]);
+        let gone = int(&turn["deadline"]) - int(&turn["opened_at"]) - int(&turn["stopped_for"]) - left;
+        free[1] = now + (allowed * pace / 1_000 - gone).max(0);
         free[2] = now + (left + grace).max(0);
     }
+    let early = snapshot["policies"]["early_opening"] == true;
+    let first_planned = &participants[0]["planned_at"];
     let mut sums = Vec::new();
     for participant in participants {
         let to_come = int(&participant["rank"]) >= int(&snapshot["next_rank"]);
@@ -29,8 +32,10 @@ pub fn client_sum(snapshot: &Value, now: i64) -> Vec<Option<[i64; 3]>> {
         }
         let planned = int(&participant["planned_at"]);
         let whole = int(&participant["turn_duration"]);
-        let opens = free.map(|free| first_open(&snapshot["opening"], planned.max(free)));
-        free = [opens[0], opens[1] + whole * pace / 1_000, opens[2] + whole + grace];
+        let callable = if early { int(first_planned).min(planned) } else { planned };
+        let opens = free.map(|free| first_open(&snapshot["opening"], callable.max(free)));
+        let counted_from = if early { opens[2].max(planned) } else { opens[2] };
+        free = [opens[0], opens[1] + whole * pace / 1_000, counted_from + whole + grace];
         sums.push(Some(opens));
     }
     sums

@@ -55,6 +55,7 @@ impl Minutes {
             | Command::EndTurn { .. } => {
                 [Some(NotPublished), Some(NotOpen), None, Some(Suspended), Some(Over)]
             }
+            _ => unreachable!("the worlds do not ask for {command:?} yet"),
         };
         let column = match self.status() {
             Status::Draft => 0,
@@ -247,7 +248,7 @@ impl Minutes {
             }
             Command::Close => self.write(now, Line::Closed),
             Command::Annul { reason } => self.write(now, Line::Annulled(reason.trim().to_owned())),
-            Command::Choose { rank, post } => self.choose(rank.0, post.0, now),
+            Command::Choose { rank, post, .. } => self.choose(rank.0, post.0, now),
             Command::ReleaseHeld { rank } => self.write(now, Line::Drops(rank.0)),
             Command::Pass { rank } | Command::EndTurn { rank, .. } => {
                 self.end_turn(rank.0, true, true, now);
@@ -261,6 +262,7 @@ impl Minutes {
                 }
             }
             Command::Tick => {}
+            _ => unreachable!("the worlds do not ask for {command:?} yet"),
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn check_journal(journal: &[(Timestamp, Event)]) -> Result<(), TestCaseError
         before = *at;
         match event {
             Event::ChoiceCommitted { rank, post, seat, .. } => {
-                prop_assert!(seats.insert((*post, *seat)), "seat {seat} of post {post} is given twice");
+                prop_assert!(seats.insert((*post, *seat)), "seat {seat:?} of post {post} is given twice");
                 prop_assert!(people.insert(*rank), "rank {rank} is placed twice");
             }
             Event::TurnOpened { deadline, .. } => announced = Some(*deadline),
@@ -68,8 +68,8 @@ pub fn check_forecasts(amphi: &Amphi, now: Timestamp) -> Result<(), TestCaseErro
 /// Whether `event` is what `command` asked for, and not one of its consequences.
 pub fn is_what_was_asked(command: &Command, event: &Event) -> bool {
     match (command, event) {
-        (Command::Choose { rank, post }, Event::ChoiceCommitted { rank: by, post: taken, .. })
-        | (Command::Choose { rank, post }, Event::ChoiceHeld { rank: by, post: taken }) => {
+        (Command::Choose { rank, post, .. }, Event::ChoiceCommitted { rank: by, post: taken, .. })
+        | (Command::Choose { rank, post, .. }, Event::ChoiceHeld { rank: by, post: taken, .. }) => {
             (rank, post) == (by, taken)
         }
         (Command::ReleaseHeld { rank }, Event::HeldChoiceReleased { rank: by })

@@ -90,7 +90,7 @@ impl Minutes {
                     taken.push(*post);
                     if *r == rank {
                         let seat = taken.iter().filter(|taken| *taken == post).count() as u16;
-                        standing = Standing::Placed { post: PostNumber(*post), seat, at, manner: *manner };
+                        standing = Standing::Placed { post: PostNumber(*post), seat: Some(seat), at, manner: *manner };
                     }
                 }
                 Line::Elsewhere(r) if *r == rank => standing = Standing::PlacedElsewhere,
@@ -174,6 +174,7 @@ impl Minutes {
             deadline: Timestamp(end_at),
             remaining_when_suspended: stopped.then_some(Millis(left)),
             stopped_for: Millis(end_at - (opened + whole)),
+            extended_by: Millis::ZERO,
         }
     }
 

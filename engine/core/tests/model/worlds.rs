@@ -105,6 +105,8 @@ pub fn setups() -> impl Strategy<Value = Setup> {
                 turn_duration: Millis::from_secs(turn),
                 participants: extras.into_iter().enumerate().map(participant).collect(),
                 posts: seats.into_iter().map(post).collect(),
+                round: amphi_core::Round::Live,
+                policies: amphi_core::Policies::default(),
             }
         },
     )
@@ -118,6 +120,7 @@ fn participant((index, extra_time_percent): (usize, u16)) -> Participant {
         pseudonym: format!("P{index}"),
         extra_time_percent,
         rank_basis: RankBasis::Imported { seniority },
+        supernumerary: None,
     }
 }
 
@@ -200,9 +203,9 @@ impl Step {
     pub fn command(&self, amphi: &Amphi, now: Timestamp) -> (Actor, Command) {
         let command = match &self.what {
             What::Tick => Command::Tick,
-            What::Choose(whom, post) => Command::Choose { rank: whom.rank(amphi), post: PostNumber(*post) },
+            What::Choose(whom, post) => Command::Choose { rank: whom.rank(amphi), post: PostNumber(*post), supernumerary: false },
             What::ChooseLastSeat(whom, pick) => {
-                Command::Choose { rank: whom.rank(amphi), post: post_with_one_seat(amphi, *pick) }
+                Command::Choose { rank: whom.rank(amphi), post: post_with_one_seat(amphi, *pick), supernumerary: false }
             }
             What::ReleaseHeld(pick) => {
                 let held = amphi.held();
@@ -266,7 +269,7 @@ pub fn with_right(command: &Command) -> Actor {
 
 fn without_right(command: &Command) -> Actor {
     match with_right(command) {
-        Actor::Intern { rank } => Actor::Intern { rank: CallRank(rank.0 ^ 1) },
+        Actor::Intern { rank } | Actor::Holder { rank, .. } => Actor::Intern { rank: CallRank(rank.0 ^ 1) },
         Actor::Engine => ADMINISTRATOR,
         Actor::Administrator { .. } => Actor::Intern { rank: CallRank(1) },
     }

@@ -28,7 +28,7 @@ fn taken(post: u16, by: u16) -> Rejection {
 fn r3_3_late_choice_of_last_seat_is_held() {
     let mut scene = three_late(&[1, 9]);
     let events = scene.choose(1, 1, "09:16");
-    assert_eq!(events, [Event::ChoiceHeld { rank: CallRank(1), post: PostNumber(1) }]);
+    assert_eq!(events, [Event::ChoiceHeld { rank: CallRank(1), post: PostNumber(1), reason: None }]);
     assert_eq!(held(&scene), [(1, 1, "09:16")]);
     assert_eq!((scene.outcome(1).as_str(), scene.amphi.seats_left()), ("late", &[1, 9][..]));
 }
@@ -52,8 +52,9 @@ fn r3_3_held_choice_is_committed_when_the_turn_takes_another_post() {
     let committed = Event::ChoiceCommitted {
         rank: CallRank(1),
         post: PostNumber(1),
-        seat: 1,
+        seat: Some(1),
         manner: ChoiceManner::LateHeld,
+        reason: None,
     };
     assert_eq!(events[2], committed);
     // Settled before the next turn opens: rank 5 never sees the seat.

@@ -7,7 +7,7 @@ use amphi_core::call_list::{RankBasis, Seniority};
 use amphi_core::opening::{Opening, OpeningRange};
 use amphi_core::{
     Actor, AdministratorId, Amphi, AmphiId, CallRank, Command, Event, Half, InternId, Millis, Participant,
-    Period, Post, PostNumber, Rejection, Setup, Standing, Status, Timestamp,
+    Period, Policies, Post, PostNumber, Rejection, Round, Setup, Standing, Status, Timestamp,
 };
 use chrono::{NaiveDate, NaiveTime};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub fn intern(rank: u16) -> Actor {
 }
 
 pub fn choose(rank: u16, post: u16) -> Command {
-    Command::Choose { rank: CallRank(rank), post: PostNumber(post) }
+    Command::Choose { rank: CallRank(rank), post: PostNumber(post), supernumerary: false }
 }
 
 pub fn seniority(semesters: u8, year: u16, national_rank: u32, cohort: u32) -> Seniority {
@@ -50,6 +50,7 @@ pub fn setup(interns: u16, seats: &[u16]) -> Setup {
         pseudonym: format!("P{rank}"),
         extra_time_percent: 0,
         rank_basis: RankBasis::Imported { seniority: seniority(2, 2025, u32::from(rank), 9_000) },
+        supernumerary: None,
     };
     let post = |seats: &u16| Post {
         imotep: "750000001".to_owned(),
@@ -68,9 +69,12 @@ pub fn setup(interns: u16, seats: &[u16]) -> Setup {
         turn_duration: Millis::from_minutes(3),
         participants: (1..=interns).map(participant).collect(),
         posts: seats.iter().map(post).collect(),
+        round: Round::Live,
+        policies: Policies::default(),
     }
 }
 
+#[derive(Clone)]
 pub struct Scene {
     pub amphi: Amphi,
     journal: Vec<(Timestamp, Event)>,
@@ -221,10 +225,18 @@ impl Scene {
 /// Who may issue `command`, by the table of `command.rs`.
 pub fn rightful(command: &Command) -> Actor {
     match command {
-        Command::Choose { rank, .. } | Command::ReleaseHeld { rank } | Command::Pass { rank } => {
-            Actor::Intern { rank: *rank }
-        }
-        Command::NotePlacedElsewhere { .. } | Command::Tick | Command::Recover { .. } => Actor::Engine,
+        Command::Choose { rank, .. }
+        | Command::Exchange { rank, .. }
+        | Command::ReleaseHeld { rank }
+        | Command::Pass { rank }
+        | Command::SetWishes { rank, .. }
+        | Command::GiveProxy { rank, .. }
+        | Command::RevokeProxy { rank } => Actor::Intern { rank: *rank },
+        Command::NoteIneligible { .. }
+        | Command::NotePlacedElsewhere { .. }
+        | Command::NoteNoLongerPlacedElsewhere { .. }
+        | Command::Tick
+        | Command::Recover { .. } => Actor::Engine,
         _ => ADMINISTRATOR,
     }
 }

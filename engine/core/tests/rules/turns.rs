@@ -122,7 +122,7 @@ fn a3_seats_of_a_post_are_given_from_the_first() {
     for (rank, when) in [(1, "09:00"), (2, "09:03"), (3, "09:06")] {
         scene.tick(when);
         scene.choose(rank, 1, when);
-        assert!(matches!(scene.standing(rank), Standing::Placed { seat, .. } if seat == rank));
+        assert!(matches!(scene.standing(rank), Standing::Placed { seat, .. } if seat == Some(rank)));
     }
 }
 
