@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amphi_engine::clock::{SystemClock, wall_clock_now};
 use amphi_engine::core::opening::{Opening, OpeningRange};
-use amphi_engine::core::{AmphiId, CallRank, Command, Half, Millis, Period};
+use amphi_engine::core::{AmphiId, CallRank, Command, Half, Millis, Period, Policies, Round};
 use amphi_engine::protocol::Role;
 use amphi_portal::doors::Door;
 use amphi_portal::drafting::Frame;
@@ -79,6 +79,8 @@ fn frame(begins_at: amphi_engine::core::Timestamp) -> anyhow::Result<Frame> {
         time_zone: "Europe/Paris".to_owned(),
         opening,
         turn_duration: None,
+        round: Round::Live,
+        policies: Policies::default(),
     })
 }
 

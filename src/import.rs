@@ -6,7 +6,9 @@ use std::sync::Arc;
 use amphi_engine::clock::SystemClock;
 use amphi_engine::core::call_list::RankBasis;
 use amphi_engine::core::setup::SetupError;
-use amphi_engine::core::{Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Setup};
+use amphi_engine::core::{
+    Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Policies, Round, Setup,
+};
 use amphi_engine::protocol::Outcome;
 use amphi_engine::registry::Registry;
 use amphi_engine::room::{ADMINISTRATOR_BY_LINK, Room};
@@ -113,6 +115,8 @@ pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
         time_zone: arguments.time_zone,
         opening,
         turn_duration: arguments.turn,
+        round: Round::Live,
+        policies: Policies::default(),
     };
     if frame.title.is_empty() {
         bail!("Donnez un titre à l’amphi (--title).");
@@ -180,6 +184,10 @@ fn said(problem: &SetupError) -> String {
         SetupError::TooManySeats(post) => format!("le poste n° {post} a trop de places"),
         SetupError::TurnDuration => "un tour dure de 10 secondes à 1 heure (--turn)".to_owned(),
         SetupError::ExtraTime(rank) => format!("le rang {rank} a plus de 200 % de temps majoré"),
+        SetupError::ExtensionSteps => {
+            "les prolongations possibles vont en croissant, de 10 secondes à 30 minutes, six au plus"
+                .to_owned()
+        }
         SetupError::TimeZone(zone) => format!("« {zone} » n’est pas un fuseau connu"),
     }
 }

@@ -39,16 +39,24 @@ pub fn run(arguments: &VerifyArguments) -> anyhow::Result<()> {
     for receipt in &arguments.receipt {
         match check_receipt(&verified, receipt) {
             Ok((rank, allocation)) => println!(
-                "Reçu confirmé : le rang {rank} a obtenu le poste {} (place {}), entrée {}, le {}.",
-                allocation.post, allocation.seat, allocation.seq, allocation.at
+                "Reçu confirmé : le rang {rank} a obtenu le poste {} ({}), entrée {}, le {}.",
+                allocation.post,
+                place(allocation.seat),
+                allocation.seq,
+                allocation.at
             ),
             Err(problem) => bail!("Reçu REFUSÉ : {problem}"),
         }
     }
     if arguments.allocation {
         for (rank, allocation) in &verified.allocation {
-            println!("rang {rank}\tposte {}\tplace {}\t{}", allocation.post, allocation.seat, allocation.at);
+            println!("rang {rank}\tposte {}\t{}\t{}", allocation.post, place(allocation.seat), allocation.at);
         }
     }
     Ok(())
+}
+
+/// « place 2 », or that none is used.
+fn place(seat: Option<u16>) -> String {
+    seat.map_or_else(|| "en surnombre".to_owned(), |seat| format!("place {seat}"))
 }

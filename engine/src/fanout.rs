@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amphi_core::CallRank;
+use amphi_core::{CallRank, ProxyId};
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use slab::Slab;
@@ -202,16 +202,16 @@ impl FanOut {
         }
     }
 
-    /// Sends to every connection of one intern.
+    /// Sends to every connection of one intern, and of the holder of their proxy.
     pub fn to_intern(&self, rank: CallRank, frame: &Frame) {
-        for viewer in self.of_intern(rank) {
+        let concerned = |role: Role| matches!(role, Role::Intern { rank: own } | Role::Holder { rank: own, .. } if own == rank);
+        for (_, viewer) in self.viewers.iter().filter(|(_, viewer)| concerned(viewer.role)) {
             viewer.outbox.push_personal(frame.clone());
         }
     }
 
-    /// The connections of one intern.
-    pub fn of_intern(&self, rank: CallRank) -> impl Iterator<Item = &Viewer> {
-        let role = Role::Intern { rank };
+    /// The connections of one person in one role.
+    pub fn of_person(&self, role: Role) -> impl Iterator<Item = &Viewer> {
         self.viewers.iter().map(|(_, viewer)| viewer).filter(move |viewer| viewer.role == role)
     }
 
@@ -219,6 +219,14 @@ impl FanOut {
     pub fn all_fall_behind(&self) {
         for (_, viewer) in &self.viewers {
             viewer.outbox.fall_behind();
+        }
+    }
+
+    /// Closes the connections of the holder of a proxy that has ended (3.4).
+    pub fn close_holders(&self, ended: ProxyId) {
+        let holds = |role: Role| matches!(role, Role::Holder { proxy, .. } if proxy == ended);
+        for (_, viewer) in self.viewers.iter().filter(|(_, viewer)| holds(viewer.role)) {
+            viewer.outbox.close(CloseCode::NotAllowed);
         }
     }
 

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use amphi_core::{
-    Actor, Amphi, AmphiId, CallRank, Change, Command, CommandId, Event, Rejection, Setup, Timestamp,
+    Actor, Amphi, AmphiId, CallRank, Change, ChoiceManner, Command, CommandId, Event, Moment, PostNumber,
+    ProxyId, Rejection, SafetyNet, Setup,
 };
 
-use crate::journal::{Append, Entry, EntryError, Hash, NewAssignment, chained, genesis_hash};
+use crate::journal::{Append, Entry, EntryError, Hash, NewAssignment, Place, Release, chained, genesis_hash};
 use crate::limits::REFUSALS_REMEMBERED_MAX;
-use crate::protocol::{Me, Outcome, Position, Receipt};
+use crate::protocol::{Dossier, GivenProxy, Me, Outcome, Position, Receipt, WISHES_IN_DOSSIER, WishReceipt};
 
 /// What one command would add to the journal.
 #[derive(Debug)]
@@ -28,9 +29,14 @@ impl Prepared {
         self.events.is_empty()
     }
 
+    /// Whose seats it gives back.
+    pub fn gives_back(&self) -> impl Iterator<Item = CallRank> {
+        self.events.iter().flat_map(given_back)
+    }
+
     /// Whether list, posts or plan change, so that changes no longer lead from before to after.
     pub fn needs_snapshot(&self) -> bool {
-        self.events.iter().any(|e| matches!(e, Event::Drafted { .. } | Event::Published { .. }))
+        self.events.iter().any(changes_the_list)
     }
 }
 
@@ -43,8 +49,17 @@ pub struct Committed {
     pub change: Change,
     /// The first outcome, for whoever asked.
     pub outcome: Outcome,
-    /// Who received a receipt.
-    pub receipts: Vec<CallRank>,
+    /// Who is told something about themselves.
+    pub told: Vec<CallRank>,
+    /// Whose dossier changed.
+    pub dossiers: Vec<CallRank>,
+    /// Proxies that ended: their holders may not stay.
+    pub ended_proxies: Vec<ProxyId>,
+}
+
+/// Whether `event` changes list, posts or plan.
+pub(crate) fn changes_the_list(event: &Event) -> bool {
+    matches!(event, Event::Drafted { .. } | Event::Published { .. } | Event::ParticipantAdded { .. })
 }
 
 /// The state of an amphi and its place in the journal.
@@ -55,6 +70,7 @@ pub struct Ledger {
     seq: u64,
     hash: Hash,
     receipts: BTreeMap<CallRank, Receipt>,
+    wishes: BTreeMap<CallRank, WishReceipt>,
     outcomes: HashMap<CommandId, (Actor, Outcome)>,
     refusals: HashMap<CommandId, (Actor, Rejection)>,
     refusals_by_age: VecDeque<CommandId>,
@@ -77,6 +93,7 @@ impl Ledger {
             seq: 0,
             hash: genesis_hash(id),
             receipts: BTreeMap::new(),
+            wishes: BTreeMap::new(),
             outcomes: HashMap::new(),
             refusals: HashMap::new(),
             refusals_by_age: VecDeque::new(),
@@ -121,8 +138,44 @@ impl Ledger {
             pseudonym: participant.pseudonym.clone(),
             rank_basis: participant.rank_basis.clone(),
             extra_time_percent: participant.extra_time_percent,
+            supernumerary: participant.supernumerary,
             receipt: self.receipts.get(&rank).cloned(),
+            proxy: self.given_proxy(rank),
+            wishes: self.wishes.get(&rank).cloned(),
+            undone: self.amphi.undone_choice(rank).cloned(),
         })
+    }
+
+    /// What administrators are told of the intern at `rank`.
+    pub fn dossier(&self, rank: CallRank) -> Option<Dossier> {
+        let participant = self.amphi.setup()?.participants.get(rank.index())?;
+        let wishes = self.amphi.wishes(rank);
+        Some(Dossier {
+            rank,
+            supernumerary: participant.supernumerary,
+            proxy: self.given_proxy(rank),
+            first_wishes: wishes
+                .map_or(&[][..], |list| &list.wishes)
+                .iter()
+                .copied()
+                .take(WISHES_IN_DOSSIER)
+                .collect(),
+            safety_net: wishes.map_or(SafetyNet::Never, |list| list.safety_net),
+            ineligible: self.amphi.ineligibility(rank),
+            undone: self.amphi.undone_choice(rank).cloned(),
+        })
+    }
+
+    /// What administrators are told of everybody.
+    pub fn dossiers(&self) -> Vec<Dossier> {
+        (0..self.amphi.standings().len())
+            .filter_map(|index| self.dossier(CallRank::from_index(index)))
+            .collect()
+    }
+
+    fn given_proxy(&self, rank: CallRank) -> Option<GivenProxy> {
+        let proxy = self.amphi.proxy(rank)?;
+        Some(GivenProxy { since: proxy.since, document_filed: proxy.document.is_some() })
     }
 
     /// The first outcome of a command that was seen before (P3).
@@ -166,21 +219,22 @@ impl Ledger {
         actor: Actor,
         command: &Command,
         command_id: Option<CommandId>,
-        now: Timestamp,
+        moment: Moment,
     ) -> Result<Prepared, Rejection> {
-        let events = self.amphi.decide(actor, command, now)?;
-        let at = self.amphi.event_instant(now);
+        let events = self.amphi.decide(actor, command, moment)?;
+        let at = self.amphi.event_instant(moment.at);
         let naming = command_id.map(|id| (id, naming_event(actor, &events)));
         let entries = chained(self.hash, self.seq, self.epoch, naming, at, actor, &events);
         let drafted = events.iter().find_map(|event| match event {
             Event::Drafted { setup } => Some(setup.as_ref()),
             _ => None,
         });
+        let releases = self.releases(&entries, &events);
         let assignments = match drafted.or(self.amphi.setup().map(AsRef::as_ref)) {
             Some(setup) => assignments(setup, &entries, &events),
             None => Vec::new(),
         };
-        let append = Append { amphi: self.amphi.id(), epoch: self.epoch, entries, assignments };
+        let append = Append { amphi: self.amphi.id(), epoch: self.epoch, entries, releases, assignments };
         Ok(Prepared { actor, events, append })
     }
 
@@ -194,14 +248,6 @@ impl Ledger {
             self.enter(entry, event);
         }
         self.amphi.check()?;
-        let receipts = prepared
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::ChoiceCommitted { rank, .. } => Some(*rank),
-                _ => None,
-            })
-            .collect();
         let naming = naming_event(prepared.actor, &prepared.events);
         let outcome = match (prepared.append.entries.get(naming), prepared.events.get(naming)) {
             (Some(entry), Some(event)) => {
@@ -211,76 +257,171 @@ impl Ledger {
                 }
                 outcome
             }
-            _ => Outcome::Done { seq: self.seq, receipt: None },
+            _ => Outcome::done(self.seq),
         };
-        Ok(Committed { from_seq, change: self.amphi.change(&prepared.events), outcome, receipts })
+        let events = &prepared.events;
+        let ended_proxies = events.iter().filter_map(|event| match event {
+            Event::ProxyRevoked { proxy, .. } => Some(*proxy),
+            _ => None,
+        });
+        Ok(Committed {
+            from_seq,
+            change: self.amphi.change(events),
+            outcome,
+            told: events.iter().flat_map(concerned).collect(),
+            dossiers: events.iter().flat_map(|event| self.filed(event)).collect(),
+            ended_proxies: ended_proxies.collect(),
+        })
+    }
+
+    /// Whose dossier `event` changes.
+    fn filed(&self, event: &Event) -> Vec<CallRank> {
+        match event {
+            Event::EligibilityChecked { .. } => {
+                (0..self.amphi.standings().len()).map(CallRank::from_index).collect()
+            }
+            Event::Admitted { rank, .. } => vec![*rank],
+            // A choice ends a proxy, and says nothing else that everybody does not see.
+            Event::ChoiceCommitted { rank, .. } if self.amphi.proxy_given(*rank).is_none() => Vec::new(),
+            _ => concerned(event),
+        }
+    }
+
+    /// The seats that `events` give back; the receipts know by which entry they were taken.
+    fn releases(&self, entries: &[Entry], events: &[Event]) -> Vec<Release> {
+        let mut releases = Vec::new();
+        for (entry, event) in entries.iter().zip(events) {
+            for rank in given_back(event) {
+                let choice_seq = self.receipts.get(&rank).map(|receipt| receipt.seq);
+                releases.extend(choice_seq.map(|choice_seq| Release { choice_seq, seq: entry.seq }));
+            }
+        }
+        releases
     }
 
     fn enter(&mut self, entry: &Entry, event: &Event) {
         self.amphi.apply(entry.at, event);
         self.seq = entry.seq;
         self.hash = entry.hash;
-        if let Event::ChoiceCommitted { rank, post, seat, manner } = event
-            && let Some(setup) = self.amphi.setup()
-        {
-            let chosen = &setup.posts[post.index()];
-            let receipt = Receipt {
-                amphi: self.amphi.id(),
-                title: setup.title.clone(),
-                period: setup.period,
-                rank: *rank,
-                post: *post,
-                imotep: chosen.imotep.clone(),
-                establishment: chosen.establishment.clone(),
-                service: chosen.service.clone(),
-                seat: *seat,
-                manner: *manner,
-                at: entry.at,
-                seq: entry.seq,
-                hash: entry.hash.to_string(),
-            };
-            self.receipts.insert(*rank, receipt);
+        for rank in given_back(event) {
+            self.receipts.remove(&rank);
         }
+        match event {
+            Event::ChoiceCommitted { rank, post, seat, manner, .. } => {
+                self.give_receipt(entry, *rank, *post, *seat, *manner);
+            }
+            Event::SeatExchanged { rank, post, seat, .. } => {
+                self.give_receipt(entry, *rank, *post, Some(*seat), ChoiceManner::Exchanged);
+            }
+            Event::WishesSet { rank, version, wishes, safety_net } => {
+                let receipt = WishReceipt {
+                    amphi: self.amphi.id(),
+                    rank: *rank,
+                    version: *version,
+                    wishes: wishes.clone(),
+                    safety_net: *safety_net,
+                    at: entry.at,
+                    seq: entry.seq,
+                    hash: entry.hash.to_string(),
+                };
+                self.wishes.insert(*rank, receipt);
+            }
+            _ => {}
+        }
+    }
+
+    fn give_receipt(
+        &mut self,
+        entry: &Entry,
+        rank: CallRank,
+        post: PostNumber,
+        seat: Option<u16>,
+        manner: ChoiceManner,
+    ) {
+        let Some(setup) = self.amphi.setup() else { return };
+        let chosen = &setup.posts[post.index()];
+        let receipt = Receipt {
+            amphi: self.amphi.id(),
+            title: setup.title.clone(),
+            period: setup.period,
+            rank,
+            post,
+            imotep: chosen.imotep.clone(),
+            establishment: chosen.establishment.clone(),
+            service: chosen.service.clone(),
+            seat,
+            manner,
+            at: entry.at,
+            seq: entry.seq,
+            hash: entry.hash.to_string(),
+        };
+        self.receipts.insert(rank, receipt);
     }
 
     /// The outcome of a command of which `event` is what was asked.
     fn outcome_of(&self, seq: u64, event: &Event) -> Outcome {
         match event {
             Event::ChoiceHeld { post, .. } => Outcome::Held { seq, post: *post },
-            Event::ChoiceCommitted { rank, .. } => {
-                Outcome::Done { seq, receipt: self.receipts.get(rank).cloned() }
+            Event::ChoiceCommitted { rank, .. } | Event::SeatExchanged { rank, .. } => {
+                Outcome::Done { seq, receipt: self.receipts.get(rank).cloned(), wishes: None }
             }
-            _ => Outcome::Done { seq, receipt: None },
+            Event::WishesSet { rank, .. } => {
+                Outcome::Done { seq, receipt: None, wishes: self.wishes.get(rank).cloned() }
+            }
+            _ => Outcome::done(seq),
         }
+    }
+}
+
+/// Whose choices `event` undoes, or exchanges.
+fn given_back(event: &Event) -> Vec<CallRank> {
+    match event {
+        Event::ChoiceAnnulled { rank, .. } | Event::SeatExchanged { rank, .. } => vec![*rank],
+        Event::Rewound { released, .. } => released.iter().map(|seat| seat.rank).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Who is told something about themselves by `event`.
+fn concerned(event: &Event) -> Vec<CallRank> {
+    match event {
+        Event::ChoiceCommitted { rank, .. }
+        | Event::ProxyGiven { rank, .. }
+        | Event::ProxyDocumentFiled { rank, .. }
+        | Event::ProxyRevoked { rank, .. }
+        | Event::WishesSet { rank, .. } => vec![*rank],
+        _ => given_back(event),
     }
 }
 
 /// Which of the events is what `actor` asked for: their choice, if there is one, else the first. Turns
 /// that were due at the same instant may come before it.
 fn naming_event(actor: Actor, events: &[Event]) -> usize {
-    let own_choice = |event: &Event| match (actor, event) {
-        (
-            Actor::Intern { rank: own },
-            Event::ChoiceCommitted { rank, .. } | Event::ChoiceHeld { rank, .. },
-        ) => own == *rank,
+    let own_choice = |event: &Event| match event {
+        Event::ChoiceCommitted { rank, .. } | Event::ChoiceHeld { rank, .. } => {
+            actor.acts_for() == Some(*rank)
+        }
         _ => false,
     };
     events.iter().position(own_choice).unwrap_or(0)
 }
 
 fn assignments(setup: &Setup, entries: &[Entry], events: &[Event]) -> Vec<NewAssignment> {
-    entries
-        .iter()
-        .zip(events)
-        .filter_map(|(entry, event)| match event {
-            Event::ChoiceCommitted { rank, post, seat, .. } => Some(NewAssignment {
-                seq: entry.seq,
-                post: post.0,
-                seat: *seat,
-                period: setup.period,
-                intern: setup.participants[rank.index()].intern,
-            }),
-            _ => None,
+    let taken = |event: &Event| match event {
+        Event::ChoiceCommitted { rank, post, seat, .. } => Some((*rank, *post, *seat)),
+        Event::SeatExchanged { rank, post, seat, .. } => Some((*rank, *post, Some(*seat))),
+        _ => None,
+    };
+    let assignment = |(entry, event): (&Entry, &Event)| {
+        let (rank, post, seat) = taken(event)?;
+        let site = || setup.posts[post.index()].imotep.clone();
+        Some(NewAssignment {
+            seq: entry.seq,
+            post: post.0,
+            place: seat.map_or_else(|| Place::Supernumerary(site()), Place::Seat),
+            period: setup.period,
+            intern: setup.participants[rank.index()].intern,
         })
-        .collect()
+    };
+    entries.iter().zip(events).filter_map(assignment).collect()
 }

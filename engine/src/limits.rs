@@ -24,7 +24,7 @@ pub const COMMANDS_PER_WINDOW: u32 = 30;
 /// See [`COMMANDS_PER_WINDOW`].
 pub const COMMAND_WINDOW: Duration = Duration::from_secs(10);
 /// Open connections of one intern: 2.5 are usual (phone, laptop, a second tab).
-pub const SOCKETS_PER_INTERN_MAX: usize = 8;
+pub const SOCKETS_PER_PERSON_MAX: usize = 8;
 /// Commands waiting for one amphi; beyond, the client is told `busy`. More than a whole list at once.
 pub const MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// What a `busy` client is told to wait, at least.

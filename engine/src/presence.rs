@@ -9,30 +9,67 @@ use crate::protocol;
 /// Presence in one amphi on this server.
 #[derive(Debug, Default)]
 pub struct Presence {
-    interns: BTreeMap<CallRank, (u16, Timestamp)>,
+    interns: BTreeMap<CallRank, Here>,
     changed: BTreeSet<CallRank>,
 }
 
-impl Presence {
-    /// A connection of `rank` came. Says whether this is the first change not told yet.
-    pub fn came(&mut self, rank: CallRank, now: Timestamp) -> bool {
-        let (devices, since) = self.interns.entry(rank).or_insert((0, now));
-        if *devices == 0 {
-            *since = now;
+/// Who is connected for one rank.
+#[derive(Debug, Clone, Copy, Default)]
+struct Here {
+    own: u16,
+    proxy: u16,
+    since: Timestamp,
+}
+
+impl Here {
+    fn anybody(self) -> bool {
+        self.own > 0 || self.proxy > 0
+    }
+
+    /// The connections of `who`.
+    fn of(&mut self, who: Who) -> &mut u16 {
+        match who {
+            Who::Intern => &mut self.own,
+            Who::Holder => &mut self.proxy,
         }
-        *devices += 1;
+    }
+}
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The intern's own.
+    Intern,
+    /// That of the holder of their proxy.
+    Holder,
+}
+
+impl Presence {
+    /// A connection for `rank` came. Says whether this is the first change not told yet.
+    pub fn came(&mut self, rank: CallRank, who: Who, now: Timestamp) -> bool {
+        let here = self.interns.entry(rank).or_insert(Here { since: now, ..Here::default() });
+        if !here.anybody() {
+            here.since = now;
+        }
+        *here.of(who) += 1;
         self.note(rank)
     }
 
-    /// A connection of `rank` went. Says whether this is the first change not told yet.
-    pub fn went(&mut self, rank: CallRank, now: Timestamp) -> bool {
-        if let Some((devices, since)) = self.interns.get_mut(&rank) {
-            *devices = devices.saturating_sub(1);
-            if *devices == 0 {
-                *since = now;
+    /// A connection for `rank` went. Says whether this is the first change not told yet.
+    pub fn went(&mut self, rank: CallRank, who: Who, now: Timestamp) -> bool {
+        if let Some(here) = self.interns.get_mut(&rank) {
+            let connections = here.of(who);
+            *connections = connections.saturating_sub(1);
+            if !here.anybody() {
+                here.since = now;
             }
         }
         self.note(rank)
+    }
+
+    /// Whether anybody is connected for `rank`.
+    pub fn is_here(&self, rank: CallRank) -> bool {
+        self.interns.get(&rank).is_some_and(|here| here.anybody())
     }
 
     fn note(&mut self, rank: CallRank) -> bool {
@@ -53,7 +90,7 @@ impl Presence {
     }
 
     fn of(&self, rank: CallRank) -> protocol::Presence {
-        let (devices, since) = self.interns.get(&rank).copied().unwrap_or_default();
-        protocol::Presence { rank, devices, since }
+        let here = self.interns.get(&rank).copied().unwrap_or_default();
+        protocol::Presence { rank, devices: here.own, proxy_devices: here.proxy, since: here.since }
     }
 }

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use amphi_core::call_list::RankBasis;
-use amphi_core::{AmphiId, CallRank, Change, ChoiceManner, CommandId, LiveCommand, PostNumber, Rejection};
+use amphi_core::{
+    AmphiId, CallRank, Change, ChoiceManner, CommandId, Ineligibility, LiveCommand, PostNumber, ProxyId,
+    Rejection, SafetyNet, Supernumerary, UndoneChoice,
+};
 use amphi_core::{Millis, Period, Snapshot, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,8 +98,14 @@ pub enum ServerMessage {
         #[serde(flatten)]
         change: Change,
     },
-    /// What only this intern is told; sent after the snapshot, and again when it changes.
+    /// What only this intern, and the holder of their proxy, are told; sent after the snapshot, and again
+    /// when it changes.
     Me(Box<Me>),
+    /// What only administrators are told of participants. Whole at first, then only those that changed.
+    Dossiers {
+        /// By rank.
+        dossiers: Vec<Dossier>,
+    },
     /// Who is connected; administrators only. Whole at first, then only who changed.
     Presence {
         /// Interns whose presence is told.
@@ -143,6 +152,13 @@ pub enum Role {
         /// Their call rank.
         rank: CallRank,
     },
+    /// The holder of a proxy: sees and does what the intern at `rank` does, for them (A5).
+    Holder {
+        /// Call rank of the principal.
+        rank: CallRank,
+        /// By which proxy.
+        proxy: ProxyId,
+    },
     /// Runs the session; is told who is present.
     Administrator,
     /// Sees what is public.
@@ -160,8 +176,79 @@ pub struct Me {
     pub rank_basis: RankBasis,
     /// Individual extra time, in percent (A11).
     pub extra_time_percent: u16,
+    /// Their right to an extra seat, if they have one (3.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supernumerary: Option<Supernumerary>,
     /// The proof of their choice, once there is one.
     pub receipt: Option<Receipt>,
+    /// The proxy they have given, while it is in force (3.4).
+    #[serde(default)]
+    pub proxy: Option<GivenProxy>,
+    /// Their wishes as last set, with the proof (3.5).
+    #[serde(default)]
+    pub wishes: Option<WishReceipt>,
+    /// Their last choice that was undone, with the reason (3.7).
+    #[serde(default)]
+    pub undone: Option<UndoneChoice>,
+}
+
+/// A proxy in force, as its principal, its holder and administrators are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GivenProxy {
+    /// Since when (UTC, ms).
+    pub since: Timestamp,
+    /// Whether the signed document is there.
+    pub document_filed: bool,
+}
+
+/// What administrators are told of one participant, besides what everybody sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dossier {
+    /// Who.
+    pub rank: CallRank,
+    /// Their right to an extra seat.
+    pub supernumerary: Option<Supernumerary>,
+    /// Their proxy, while it is in force.
+    pub proxy: Option<GivenProxy>,
+    /// Their first wishes, at most [`WISHES_IN_DOSSIER`].
+    pub first_wishes: Vec<PostNumber>,
+    /// When their wishes are committed by themselves.
+    pub safety_net: SafetyNet,
+    /// What the eligibility check found against them.
+    pub ineligible: Option<Ineligibility>,
+    /// Their last choice that was undone.
+    pub undone: Option<UndoneChoice>,
+}
+
+/// How many wishes a dossier shows: enough to see whether somebody will be quick.
+pub const WISHES_IN_DOSSIER: usize = 3;
+
+/// The proof of one version of somebody's wishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WishReceipt {
+    /// Which amphi.
+    pub amphi: AmphiId,
+    /// Whose.
+    pub rank: CallRank,
+    /// From 1, one more each time.
+    pub version: u32,
+    /// Best first.
+    pub wishes: Vec<PostNumber>,
+    /// When the first one still free is committed by itself.
+    pub safety_net: SafetyNet,
+    /// When (UTC, ms).
+    pub at: Timestamp,
+    /// Its journal entry.
+    pub seq: u64,
+    /// SHA-256 of the journal up to that entry, in lower-case hexadecimal.
+    pub hash: String,
+}
+
+impl WishReceipt {
+    /// The receipt in one line, like [`Receipt::code`].
+    pub fn code(&self) -> String {
+        format!("{}:{}:{}", self.amphi, self.seq, self.hash)
+    }
 }
 
 /// Presence of one intern.
@@ -169,8 +256,11 @@ pub struct Me {
 pub struct Presence {
     /// Who.
     pub rank: CallRank,
-    /// How many connections; 0 = gone.
+    /// How many connections of their own; 0 = gone.
     pub devices: u16,
+    /// How many connections of the holder of their proxy.
+    #[serde(default)]
+    pub proxy_devices: u16,
     /// Since when this has been so (first connection, or the last one's end).
     pub since: Timestamp,
 }
@@ -186,6 +276,9 @@ pub enum Outcome {
         /// The proof, when the command was a choice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
+        /// The proof, when the command set wishes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wishes: Option<WishReceipt>,
     },
     /// The choice is noted, durably, and waits for the open turn to end (3.3). Not final: what
     /// becomes of it comes with a later change, and `me` then carries the receipt.
@@ -222,8 +315,8 @@ pub struct Receipt {
     pub establishment: String,
     /// Ward.
     pub service: String,
-    /// Which of its seats, from 1.
-    pub seat: u16,
+    /// Which of its seats, from 1; `None` for a supernumerary choice.
+    pub seat: Option<u16>,
     /// When in the intern's time.
     pub manner: ChoiceManner,
     /// When.
@@ -232,6 +325,13 @@ pub struct Receipt {
     pub seq: u64,
     /// SHA-256 of the journal up to that entry, in lower-case hexadecimal.
     pub hash: String,
+}
+
+impl Outcome {
+    /// Done at `seq`, with nothing to prove.
+    pub(crate) fn done(seq: u64) -> Self {
+        Self::Done { seq, receipt: None, wishes: None }
+    }
 }
 
 impl Receipt {

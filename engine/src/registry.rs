@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::eligibility::{Eligibility, EverybodyIsEligible};
 use crate::journal::{Journal, JournalError};
 use crate::limits::HEARTBEAT_EVERY;
 use crate::persons::Persons;
@@ -38,9 +39,19 @@ pub struct Registry {
 impl Registry {
     /// A registry without rooms; they open when they are first asked for.
     pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::asking(journal, clock, Arc::new(EverybodyIsEligible))
+    }
+
+    /// A registry that asks `eligibility` before a session opens.
+    pub fn asking(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        eligibility: Arc<dyn Eligibility>,
+    ) -> Arc<Self> {
         let persons = Arc::new(Persons::default());
         let stopping = CancellationToken::new();
-        let surroundings = Surroundings { journal, clock, persons, stopping, owners: TaskTracker::new() };
+        let owners = TaskTracker::new();
+        let surroundings = Surroundings { journal, clock, eligibility, persons, stopping, owners };
         Arc::new(Self { rooms: DashMap::new(), surroundings })
     }
 

@@ -35,8 +35,8 @@ pub struct Verified {
 pub struct Allocation {
     /// Which post.
     pub post: PostNumber,
-    /// Which of its seats.
-    pub seat: u16,
+    /// Which of its seats; `None` for a supernumerary choice.
+    pub seat: Option<u16>,
     /// When.
     pub at: Timestamp,
     /// Entry of the choice.

@@ -195,7 +195,7 @@ impl CommandForm {
     fn command(&self) -> Option<LiveCommand> {
         let reason = self.reason.clone();
         Some(match self.action.as_str() {
-            "choose" => LiveCommand::Choose { post: self.post? },
+            "choose" => LiveCommand::Choose { post: self.post?, supernumerary: false },
             "release_held" => LiveCommand::ReleaseHeld,
             "pass" => LiveCommand::Pass,
             "open" => LiveCommand::Open,

@@ -24,6 +24,7 @@ impl Door {
     pub fn path(self) -> String {
         match self.role {
             Role::Intern { rank } => pages::intern_path(self.amphi, rank),
+            Role::Holder { rank, .. } => pages::holder_path(self.amphi, rank),
             Role::Administrator => pages::control_path(self.amphi),
             Role::Spectator => pages::screen_path(self.amphi),
         }
@@ -33,6 +34,7 @@ impl Door {
     pub(crate) fn role_columns(self) -> (&'static str, i32) {
         match self.role {
             Role::Intern { rank } => ("intern", i32::from(rank.0)),
+            Role::Holder { rank, .. } => ("holder", i32::from(rank.0)),
             Role::Administrator => ("administrator", 0),
             Role::Spectator => ("spectator", 0),
         }

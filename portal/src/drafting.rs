@@ -2,7 +2,9 @@
 
 use amphi_engine::core::call_list::{RankBasis, Seniority, compute_order};
 use amphi_engine::core::opening::Opening;
-use amphi_engine::core::{CallRank, InternId, Millis, Participant, Period, Post, Setup, Timestamp};
+use amphi_engine::core::{
+    CallRank, InternId, Millis, Participant, Period, Policies, Post, Round, Setup, Timestamp,
+};
 
 use crate::import::{ImportedIntern, ImportedPost};
 use crate::pages::wording::{Zone, duration, rank_explanation};
@@ -20,6 +22,10 @@ pub struct Frame {
     pub opening: Opening,
     /// `None`: the default for the length of the list.
     pub turn_duration: Option<Millis>,
+    /// What the session is for.
+    pub round: Round,
+    /// What this amphi decides where agencies differ (3.6).
+    pub policies: Policies,
 }
 
 /// Puts the imported interns in call order: the order given with the list, or the legal one.
@@ -63,6 +69,7 @@ pub fn setup(
         pseudonym: pseudonym(index),
         extra_time_percent: intern.extra_time_percent,
         rank_basis: basis.clone(),
+        supernumerary: None,
     });
     let posts = posts.iter().map(|post| Post {
         imotep: post.imotep.clone(),
@@ -81,6 +88,8 @@ pub fn setup(
         turn_duration: frame.turn_duration.unwrap_or_else(|| Setup::default_turn_duration(ranked.len())),
         participants: participants.collect(),
         posts: posts.collect(),
+        round: frame.round,
+        policies: frame.policies.clone(),
     }
 }
 

@@ -31,6 +31,7 @@ async fn label(portal: &Portal, door: Door) -> String {
     let title = title.unwrap_or_else(|| "Amphi".to_owned());
     match door.role {
         Role::Intern { rank } => format!("{title} : votre rang, {rank}"),
+        Role::Holder { rank, .. } => format!("{title} : procuration pour le rang {rank}"),
         Role::Administrator => format!("{title} : régie"),
         Role::Spectator => format!("{title} : écran public"),
     }

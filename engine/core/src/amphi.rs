@@ -253,6 +253,11 @@ impl Amphi {
         &self.held
     }
 
+    /// The proxy given by `rank` and not revoked, used or not.
+    pub fn proxy_given(&self, rank: CallRank) -> Option<&Proxy> {
+        self.proxies.get(rank.index())?.as_ref()
+    }
+
     /// The proxy in force for `rank`: given, not revoked, and not used yet.
     pub fn proxy(&self, rank: CallRank) -> Option<&Proxy> {
         let placed = matches!(self.standing(rank)?, Standing::Placed { .. });

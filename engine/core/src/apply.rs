@@ -77,12 +77,8 @@ impl Amphi {
             }
             Event::ProxyRevoked { rank, .. } => self.proxies[rank.index()] = None,
             Event::WishesSet { rank, version, wishes, safety_net } => {
-                self.wishes[rank.index()] = Some(WishList {
-                    version: *version,
-                    wishes: wishes.clone(),
-                    safety_net: *safety_net,
-                    at,
-                });
+                self.wishes[rank.index()] =
+                    Some(WishList { version: *version, wishes: wishes.clone(), safety_net: *safety_net, at });
             }
             Event::Closed { .. } => self.status = Status::Closed,
             Event::Annulled { reason } => {
@@ -189,7 +185,8 @@ impl Amphi {
 
     /// Where somebody stands who is concerned and holds nothing: waiting, or late once called.
     fn standing_without_a_seat(&self, at: Timestamp, rank: CallRank) -> Standing {
-        let called = self.setup.as_ref().is_some_and(|setup| setup.round.has_turns()) && rank < self.next_rank;
+        let called =
+            self.setup.as_ref().is_some_and(|setup| setup.round.has_turns()) && rank < self.next_rank;
         if called { Standing::Late { since: at, passed: false } } else { Standing::Waiting }
     }
 

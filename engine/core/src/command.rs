@@ -217,7 +217,7 @@ pub enum LiveCommand {
         /// Number of the post.
         post: PostNumber,
         /// Without using a seat, by the right to an extra one.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         supernumerary: bool,
     },
     /// Exchanges one's seat for a free one in the final vacancy round. Acting.
@@ -283,7 +283,7 @@ pub enum LiveCommand {
         /// Number of the post.
         post: PostNumber,
         /// Without using a seat.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         supernumerary: bool,
         /// 1 to 500 characters.
         reason: String,

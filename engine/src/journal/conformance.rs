@@ -104,7 +104,13 @@ impl Pen {
     fn adds(self, id: Option<u128>, events: &[Event]) -> Append {
         let id = id.map(|id| (CommandId(Uuid::from_u128(id)), 0));
         let entries = chained(self.hash, self.seq, self.epoch, id, NOW, Actor::Engine, events);
-        Append { amphi: self.amphi, epoch: self.epoch, entries, assignments: Vec::new() }
+        Append {
+            amphi: self.amphi,
+            epoch: self.epoch,
+            entries,
+            releases: Vec::new(),
+            assignments: Vec::new(),
+        }
     }
 
     fn opens(self) -> Append {
@@ -115,7 +121,8 @@ impl Pen {
     fn places(self, person: u128, period: Period, post: u16, seat: u16) -> Append {
         let mut append = self.opens();
         let intern = InternId(Uuid::from_u128(person));
-        append.assignments = vec![NewAssignment { seq: self.seq + 1, post, seat, period, intern }];
+        append.assignments =
+            vec![NewAssignment { seq: self.seq + 1, post, place: Place::Seat(seat), period, intern }];
         append
     }
 
@@ -293,8 +300,14 @@ async fn a_command_is_written_whole_or_not_at_all(stage: Stage) {
     server.append(pen.places(100, NOVEMBER, 1, 1)).await.unwrap();
     let (other_server, other) = stage.owner(amphi(2)).await;
     let mut two = other.adds(Some(8), &[Event::Opened, Event::Opened]);
-    let seat = |seq, who| NewAssignment { seq, post: 1, seat: 1, period: NOVEMBER, intern: person(who) };
-    two.assignments = vec![seat(1, 7), NewAssignment { seat: 2, ..seat(2, 100) }];
+    let seat = |seq, who| NewAssignment {
+        seq,
+        post: 1,
+        place: Place::Seat(1),
+        period: NOVEMBER,
+        intern: person(who),
+    };
+    two.assignments = vec![seat(1, 7), NewAssignment { place: Place::Seat(2), ..seat(2, 100) }];
     assert_eq!(other_server.append(two).await, Err(AppendError::PersonTaken(person(100))));
     assert_eq!(other_server.load(amphi(2)).await.unwrap(), []);
     let placed = server.placed_elsewhere(amphi(9), NOVEMBER, &[person(7), person(100)]).await;

@@ -11,12 +11,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::chain::check_chain;
-use super::{Append, AppendError, Entry, Journal, JournalError, Lease};
+use super::{Append, AppendError, Entry, Journal, JournalError, Lease, NewAssignment, Place};
 
 #[derive(Default)]
 struct Store {
     amphis: BTreeMap<AmphiId, Book>,
     persons: BTreeMap<(Period, InternId), AmphiId>,
+    /// Sites that have their supernumerary intern, by IMOTEP number.
+    sites: BTreeSet<(Period, String)>,
     servers: BTreeMap<u64, Server>,
 }
 
@@ -26,7 +28,8 @@ struct Book {
     owner: Option<u64>,
     entries: Vec<Entry>,
     command_ids: BTreeSet<CommandId>,
-    seats: BTreeSet<(u16, u16)>,
+    /// What is held now, by the entry of the choice.
+    held: BTreeMap<u64, NewAssignment>,
 }
 
 #[derive(Default)]
@@ -90,7 +93,7 @@ impl MemoryJournal {
 
     fn append_now(&self, append: Append) -> Result<(), AppendError> {
         let mut store = self.lock();
-        let Store { amphis, persons, .. } = &mut *store;
+        let Store { amphis, persons, sites, .. } = &mut *store;
         let book = amphis.get_mut(&append.amphi).ok_or(AppendError::Fenced)?;
         if book.epoch != append.epoch {
             return Err(AppendError::Fenced);
@@ -103,22 +106,48 @@ impl MemoryJournal {
         if append.entries.iter().any(repeated) {
             return Err(AppendError::Stale("a command id is already there".to_owned()));
         }
-        for taken in &append.assignments {
-            if book.seats.contains(&(taken.post, taken.seat)) {
-                return Err(AppendError::Stale("a seat is already taken".to_owned()));
-            }
-            if persons.contains_key(&(taken.period, taken.intern)) {
-                return Err(AppendError::PersonTaken(taken.intern));
-            }
-        }
-        for taken in &append.assignments {
-            book.seats.insert((taken.post, taken.seat));
-            persons.insert((taken.period, taken.intern), append.amphi);
-        }
+        // On copies, so that a refusal leaves everything as it was.
+        let mut after = (book.held.clone(), persons.clone(), sites.clone());
+        release(&append, &mut after);
+        assign(&append, &mut after)?;
+        (book.held, *persons, *sites) = after;
         book.command_ids.extend(append.entries.iter().filter_map(|entry| entry.command_id));
         book.entries.extend(append.entries);
         Ok(())
     }
+}
+
+/// What is held in one amphi, who is placed at all, and which sites have a supernumerary.
+type Holdings =
+    (BTreeMap<u64, NewAssignment>, BTreeMap<(Period, InternId), AmphiId>, BTreeSet<(Period, String)>);
+
+fn release(append: &Append, (held, persons, sites): &mut Holdings) {
+    for release in &append.releases {
+        let Some(given_back) = held.remove(&release.choice_seq) else { continue };
+        persons.remove(&(given_back.period, given_back.intern));
+        if let Place::Supernumerary(site) = given_back.place {
+            sites.remove(&(given_back.period, site));
+        }
+    }
+}
+
+fn assign(append: &Append, (held, persons, sites): &mut Holdings) -> Result<(), AppendError> {
+    for taken in &append.assignments {
+        match &taken.place {
+            Place::Seat(_) if held.values().any(|h| (h.post, &h.place) == (taken.post, &taken.place)) => {
+                return Err(AppendError::Stale("a seat is already taken".to_owned()));
+            }
+            Place::Supernumerary(site) if !sites.insert((taken.period, site.clone())) => {
+                return Err(AppendError::SiteTaken);
+            }
+            _ => {}
+        }
+        if persons.insert((taken.period, taken.intern), append.amphi).is_some() {
+            return Err(AppendError::PersonTaken(taken.intern));
+        }
+        held.insert(taken.seq, taken.clone());
+    }
+    Ok(())
 }
 
 impl Default for MemoryJournal {

@@ -34,12 +34,30 @@ pub struct NewAssignment {
     pub seq: u64,
     /// Which post.
     pub post: u16,
-    /// Which of its seats, from 1.
-    pub seat: u16,
+    /// What it takes there.
+    pub place: Place,
     /// For which semester.
     pub period: Period,
     /// Who.
     pub intern: InternId,
+}
+
+/// What an assignment takes of a post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// One of its seats, from 1.
+    Seat(u16),
+    /// No seat, but the one supernumerary placement of its site and period (3.3): the IMOTEP number.
+    Supernumerary(String),
+}
+
+/// A seat given back by one of the entries of an [`Append`]; before any is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Entry of the choice that no longer stands.
+    pub choice_seq: u64,
+    /// Entry that undid it.
+    pub seq: u64,
 }
 
 /// What one command adds to the journal of one amphi; written whole or not at all.
@@ -51,6 +69,8 @@ pub struct Append {
     pub epoch: u64,
     /// At least one, consecutive, following what is there.
     pub entries: Vec<Entry>,
+    /// Seats that these entries give back.
+    pub releases: Vec<Release>,
     /// Seats that these entries take.
     pub assignments: Vec<NewAssignment>,
 }
@@ -64,6 +84,9 @@ pub enum AppendError {
     /// This person holds a placement of the period in another amphi. Nothing was written.
     #[error("the intern already holds a placement of this period")]
     PersonTaken(InternId),
+    /// The site already has its supernumerary intern for the period. Nothing was written.
+    #[error("the site already has a supernumerary intern for this period")]
+    SiteTaken,
     /// The journal does not stand where the writer thought, or a seat is taken that the writer
     /// thought free. Nothing was written; the writer's state is wrong.
     #[error("the journal does not stand where the writer believed: {0}")]

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::chain::check_chain;
-use super::{Append, AppendError, Entry, Hash, Journal, JournalError, Lease};
+use super::{Append, AppendError, Entry, Hash, Journal, JournalError, Lease, Place};
 use crate::limits::{GROUP_COMMIT_MAX, JOURNAL_GIVE_UP_AFTER};
 
 /// First half of the advisory lock's key; the second is the server's number.
@@ -318,13 +318,22 @@ async fn write_once(
                                    $8::text[], $9::text[], $10::bytea[])
                 AS e (amphi_id, seq, epoch, command_id, at_ms, actor, payload, hash)
             JOIN fence ON fence.id = e.amphi_id AND fence.epoch = e.epoch
+        ), released AS (
+            UPDATE assignments a SET released_seq = r.seq
+            FROM UNNEST($18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[])
+                AS r (amphi_id, choice_seq, seq, epoch)
+            JOIN fence ON fence.id = r.amphi_id AND fence.epoch = r.epoch
+            WHERE a.amphi_id = r.amphi_id AND a.seq = r.choice_seq AND a.released_seq IS NULL
+            RETURNING 1
         ), seats AS (
-            INSERT INTO assignments (amphi_id, seq, post, seat, period, intern_id)
-            SELECT s.amphi_id, s.seq, s.post, s.seat, s.period, s.intern_id
+            INSERT INTO assignments (amphi_id, seq, post, seat, period, intern_id, supernumerary_site)
+            SELECT s.amphi_id, s.seq, s.post, s.seat, s.period, s.intern_id, s.site
             FROM UNNEST($11::uuid[], $12::bigint[], $13::integer[], $14::integer[],
-                        $15::text[], $16::uuid[], $17::bigint[])
-                AS s (amphi_id, seq, post, seat, period, intern_id, epoch)
+                        $15::text[], $16::uuid[], $17::bigint[], $22::text[])
+                AS s (amphi_id, seq, post, seat, period, intern_id, epoch, site)
             JOIN fence ON fence.id = s.amphi_id AND fence.epoch = s.epoch
+            -- What is given back is free before anything is taken.
+            WHERE (SELECT count(*) FROM released) >= 0
         )
         SELECT id, epoch FROM fence
         "#,
@@ -341,10 +350,15 @@ async fn write_once(
         &rows.seat_amphi,
         &rows.seat_seq,
         &rows.seat_post,
-        &rows.seat_seat,
+        &rows.seat_seat as &[Option<i32>],
         &rows.seat_period,
         &rows.seat_intern,
         &rows.seat_epoch,
+        &rows.release_amphi,
+        &rows.release_choice,
+        &rows.release_seq,
+        &rows.release_epoch,
+        &rows.seat_site as &[Option<&str>],
     )
     .fetch_all(connection)
     .await?;
@@ -367,10 +381,15 @@ struct Rows<'a> {
     seat_amphi: Vec<Uuid>,
     seat_seq: Vec<i64>,
     seat_post: Vec<i32>,
-    seat_seat: Vec<i32>,
+    seat_seat: Vec<Option<i32>>,
+    seat_site: Vec<Option<&'a str>>,
     seat_period: Vec<String>,
     seat_intern: Vec<Uuid>,
     seat_epoch: Vec<i64>,
+    release_amphi: Vec<Uuid>,
+    release_choice: Vec<i64>,
+    release_seq: Vec<i64>,
+    release_epoch: Vec<i64>,
 }
 
 impl<'a> Rows<'a> {
@@ -391,16 +410,30 @@ impl<'a> Rows<'a> {
             self.seat_amphi.push(append.amphi.0);
             self.seat_seq.push(taken.seq.cast_signed());
             self.seat_post.push(i32::from(taken.post));
-            self.seat_seat.push(i32::from(taken.seat));
+            let (seat, site) = match &taken.place {
+                Place::Seat(seat) => (Some(i32::from(*seat)), None),
+                Place::Supernumerary(site) => (None, Some(site.as_str())),
+            };
+            self.seat_seat.push(seat);
+            self.seat_site.push(site);
             self.seat_period.push(taken.period.into());
             self.seat_intern.push(taken.intern.0);
             self.seat_epoch.push(append.epoch.cast_signed());
+        }
+        for release in &append.releases {
+            self.release_amphi.push(append.amphi.0);
+            self.release_choice.push(release.choice_seq.cast_signed());
+            self.release_seq.push(release.seq.cast_signed());
+            self.release_epoch.push(append.epoch.cast_signed());
         }
     }
 }
 
 /// What a violated constraint means for the one submission that violates it.
 async fn explain(connection: &mut Option<PgConnection>, append: &Append, constraint: &str) -> AppendError {
+    if constraint == "assignments_one_supernumerary_per_site" {
+        return AppendError::SiteTaken;
+    }
     if constraint != "assignments_one_per_person" {
         return AppendError::Stale(constraint.to_owned());
     }

@@ -65,10 +65,17 @@ impl Live {
             self.fan_out.broadcast(&change);
             remember(&mut self.recent, RecentChange { from_seq, frame: change });
         }
-        for rank in committed.receipts {
+        for rank in committed.told {
             if let Some(me) = self.ledger.me(rank) {
                 self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
             }
+        }
+        if !committed.dossiers.is_empty() {
+            let dossiers = committed.dossiers.iter().filter_map(|rank| self.ledger.dossier(*rank)).collect();
+            self.fan_out.to_administrators(&frame(&ServerMessage::Dossiers { dossiers }));
+        }
+        for proxy in committed.ended_proxies {
+            self.fan_out.close_holders(proxy);
         }
     }
 

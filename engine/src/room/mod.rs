@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::eligibility::Eligibility;
 use crate::fanout::{FanOut, Frame, Outbox, Viewer, ViewerKey, frame};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY, SOCKETS_PER_INTERN_MAX};
+use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
 use crate::persons::Persons;
-use crate::presence::Presence;
+use crate::presence::{Presence, Who};
 use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage};
 
 /// What a room needs of the server it runs on.
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub journal: Arc<dyn Journal>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who may take part.
+    pub eligibility: Arc<dyn Eligibility>,
     /// Which other rooms concern the same people.
     pub persons: Arc<Persons>,
     /// Cancelled when the server stops: what is under way is finished, nothing new is begun.
@@ -199,13 +202,18 @@ impl Room {
             return Err(CloseCode::GoingAway);
         }
         let outbox = Arc::new(Outbox::default());
-        if let Role::Intern { rank } = role {
-            if live.fan_out.of_intern(rank).count() >= SOCKETS_PER_INTERN_MAX {
+        if let Some((rank, who)) = person(role) {
+            if let Role::Holder { rank, proxy } = role
+                && live.ledger.amphi().proxy_given(rank).is_none_or(|given| given.id != proxy)
+            {
+                return Err(CloseCode::NotAllowed);
+            }
+            if live.fan_out.of_person(role).count() >= SOCKETS_PER_PERSON_MAX {
                 return Err(CloseCode::Full);
             }
             let me = live.ledger.me(rank).ok_or(CloseCode::NotAllowed)?;
             outbox.push_personal(frame(&ServerMessage::Me(Box::new(me))));
-            if live.presence.came(rank, now) {
+            if live.presence.came(rank, who, now) {
                 self.tell_presence_soon();
             }
         }
@@ -216,6 +224,8 @@ impl Room {
         if role == Role::Administrator {
             let interns = live.presence.all();
             outbox.push_personal(live.presence_frame(interns));
+            let dossiers = live.ledger.dossiers();
+            outbox.push_personal(frame(&ServerMessage::Dossiers { dossiers }));
         }
         if !live.journal_available {
             outbox.push_personal(frame(&ServerMessage::Service { available: false }));
@@ -236,8 +246,8 @@ impl Room {
         let now = self.now();
         let mut live = self.live();
         let Some(viewer) = live.fan_out.leave(key) else { return };
-        if let Role::Intern { rank } = viewer.role
-            && live.presence.went(rank, now)
+        if let Some((rank, who)) = person(viewer.role)
+            && live.presence.went(rank, who, now)
         {
             self.tell_presence_soon();
         }
@@ -269,26 +279,49 @@ impl Room {
     }
 }
 
+/// For which rank a connection is there, and whose it is.
+fn person(role: Role) -> Option<(CallRank, Who)> {
+    match role {
+        Role::Intern { rank } => Some((rank, Who::Intern)),
+        Role::Holder { rank, .. } => Some((rank, Who::Holder)),
+        Role::Administrator | Role::Spectator => None,
+    }
+}
+
 /// The command that `role` means by what it sent.
 pub fn addressed(role: Role, live: LiveCommand) -> (Actor, Command) {
     let (actor, rank) = match role {
         Role::Intern { rank } => (Actor::Intern { rank }, rank),
+        Role::Holder { rank, proxy } => (Actor::Holder { rank, proxy }, rank),
         // The identity of administrators comes with their accounts; until then, one per link.
         Role::Administrator => (Actor::Administrator { id: ADMINISTRATOR_BY_LINK }, CallRank(0)),
         // May do nothing: the core refuses an intern of no rank, whatever is asked.
         Role::Spectator => (Actor::Intern { rank: CallRank(0) }, CallRank(u16::MAX)),
     };
     let command = match live {
-        LiveCommand::Choose { post } => Command::Choose { rank, post },
+        LiveCommand::Choose { post, supernumerary } => Command::Choose { rank, post, supernumerary },
+        LiveCommand::Exchange { post } => Command::Exchange { rank, post },
+        LiveCommand::SetWishes { wishes, safety_net } => Command::SetWishes { rank, wishes, safety_net },
+        LiveCommand::RevokeProxy => Command::RevokeProxy { rank },
         LiveCommand::ReleaseHeld => Command::ReleaseHeld { rank },
         LiveCommand::Pass => Command::Pass { rank },
         LiveCommand::Open => Command::Open,
         LiveCommand::Suspend { reason } => Command::Suspend { reason },
+        LiveCommand::ExplainSuspension { reason } => Command::ExplainSuspension { reason },
         LiveCommand::Resume => Command::Resume,
         LiveCommand::Close => Command::Close,
         LiveCommand::Annul { reason } => Command::Annul { reason },
         LiveCommand::EndTurn { rank, reason } => Command::EndTurn { rank, reason },
+        LiveCommand::Extend { rank, by, reason } => Command::Extend { rank, by, reason },
+        LiveCommand::ChooseFor { rank, post, supernumerary, reason } => {
+            Command::ChooseFor { rank, post, supernumerary, reason }
+        }
         LiveCommand::Withdraw { rank, reason } => Command::Withdraw { rank, reason },
+        LiveCommand::AnnulChoice { rank, reason } => Command::AnnulChoice { rank, reason },
+        LiveCommand::Rewind { to, reason } => Command::Rewind { to, reason },
+        LiveCommand::Assign { rank, post, reason } => Command::Assign { rank, post, reason },
+        LiveCommand::RevertProxy { rank, reason } => Command::RevertProxy { rank, reason },
+        LiveCommand::Admit { rank, reason } => Command::Admit { rank, reason },
     };
     (actor, command)
 }

@@ -12,13 +12,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use amphi_core::{Actor, AmphiId, CallRank, Command, Event, InternId, Rejection, Status, Timestamp};
+use amphi_core::{
+    Actor, AmphiId, CallRank, Command, InternId, Moment, Period, Rejection, Standing, Status, Timestamp,
+};
 use tokio::sync::mpsc;
 
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
 use crate::journal::{Append, AppendError, JournalError};
-use crate::ledger::{Ledger, Prepared};
+use crate::ledger::{Ledger, Prepared, changes_the_list};
 use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
 use crate::protocol::{CloseCode, Outcome};
 
@@ -37,7 +39,7 @@ pub(super) async fn load(id: AmphiId, surroundings: &Surroundings) -> Result<Loa
     let mut recent = VecDeque::new();
     let resumable_from = entries.len().saturating_sub(RESUME_CHANGES_MAX);
     let ledger = Ledger::replay(id, lease.epoch, &entries, |entry, event, amphi| {
-        if matches!(event, Event::Drafted { .. } | Event::Published { .. }) {
+        if changes_the_list(event) {
             recent.clear();
         } else if entry.seq > resumable_from as u64 {
             let from_seq = entry.seq - 1;
@@ -128,6 +130,10 @@ impl Owner {
             self.let_time_pass(envelope.received_at).await?;
             if envelope.command == Command::Open {
                 self.note_who_is_placed_elsewhere().await?;
+                if self.check_eligibility().await?.is_err() {
+                    // Not opened, and not refused either: to be asked again with the same id.
+                    return Flow::Continue(());
+                }
             }
             match self.attempt(&mut envelope).await? {
                 Attempt::Settled => return Flow::Continue(()),
@@ -157,16 +163,20 @@ impl Owner {
 
     /// Decide, write, apply, answer, tell; or refuse; or reload.
     async fn attempt(&self, envelope: &mut Envelope) -> Flow<Attempt> {
-        let prepared = self.room.read(|ledger| {
-            ledger.prepare(envelope.actor, &envelope.command, envelope.command_id, envelope.received_at)
-        });
+        let prepared = {
+            let live = self.room.live();
+            let in_turn = live.ledger.amphi().turn().map(|turn| turn.rank);
+            let turn_attended = in_turn.is_some_and(|rank| live.presence.is_here(rank));
+            let moment = Moment { at: envelope.received_at, turn_attended };
+            live.ledger.prepare(envelope.actor, &envelope.command, envelope.command_id, moment)
+        };
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(rejection) => return self.refuse(envelope, rejection),
         };
         if prepared.is_empty() {
             let seq = self.room.read(|ledger| ledger.position().seq);
-            envelope.answer(Outcome::Done { seq, receipt: None });
+            envelope.answer(Outcome::done(seq));
             return Flow::Continue(Attempt::Settled);
         }
         let started = self.room.now();
@@ -180,6 +190,10 @@ impl Owner {
             Err(AppendError::PersonTaken(intern)) => {
                 self.end_interruption(was_slow, started).await?;
                 self.taken_elsewhere(envelope, intern).await
+            }
+            Err(AppendError::SiteTaken) => {
+                self.end_interruption(was_slow, started).await?;
+                self.site_taken(envelope)
             }
             Err(AppendError::Fenced) => Flow::Break(()),
             Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
@@ -230,14 +244,28 @@ impl Owner {
         if prepared.needs_snapshot() {
             self.register_persons();
         }
-        for taken in &prepared.append.assignments {
-            let others = self.room.surroundings.persons.others(taken.period, taken.intern, self.room.id);
-            for (room, rank) in others {
-                // When its mailbox is full, the database refuses later what this would spare it.
-                let _ = room.submit(Actor::Engine, Command::NotePlacedElsewhere { rank }, None, |_| {});
-            }
-        }
+        self.tell_other_amphis(prepared);
         Flow::Continue(())
+    }
+
+    /// Whoever was placed here is no longer concerned elsewhere; whoever no longer is, is again.
+    fn tell_other_amphis(&self, prepared: &Prepared) {
+        let Some((period, interns)) = self.listed() else { return };
+        let mut placed: Vec<InternId> =
+            prepared.append.assignments.iter().map(|taken| taken.intern).collect();
+        let given_back: Vec<InternId> = prepared.gives_back().map(|rank| interns[rank.index()]).collect();
+        let freed = given_back.into_iter().filter(|intern| !placed.contains(intern)).collect::<Vec<_>>();
+        let persons = &self.room.surroundings.persons;
+        let tell = |intern: InternId, command: fn(CallRank) -> Command| {
+            for (room, rank) in persons.others(period, intern, self.room.id) {
+                // When its mailbox is full, the database refuses later what this would spare it.
+                let _ = room.submit(Actor::Engine, command(rank), None, |_| {});
+            }
+        };
+        placed.drain(..).for_each(|intern| tell(intern, |rank| Command::NotePlacedElsewhere { rank }));
+        freed
+            .into_iter()
+            .for_each(|intern| tell(intern, |rank| Command::NoteNoLongerPlacedElsewhere { rank }));
     }
 
     fn refuse(&self, envelope: &mut Envelope, rejection: Rejection) -> Flow<Attempt> {
@@ -258,6 +286,41 @@ impl Owner {
         Flow::Continue(Attempt::Again)
     }
 
+    /// Another amphi has taken the one supernumerary placement of that site and period (3.3).
+    fn site_taken(&self, envelope: &mut Envelope) -> Flow<Attempt> {
+        match envelope.command {
+            Command::Choose { post, .. } | Command::ChooseFor { post, .. } => {
+                self.refuse(envelope, Rejection::SupernumeraryTaken { post })
+            }
+            _ => Flow::Break(()),
+        }
+    }
+
+    /// Asks whose account allows them to take part, and notes it (3.1). `Err` when it is not known.
+    async fn check_eligibility(&self) -> Flow<Result<(), ()>> {
+        let Some((_, interns)) = self.listed() else { return Flow::Continue(Ok(())) };
+        match self.room.surroundings.eligibility.check(&interns).await {
+            Ok(found) => {
+                let ranked = |(intern, what)| Some((self.rank_of(intern)?, what));
+                let found = found.into_iter().filter_map(ranked).collect();
+                self.engine_command(Command::NoteIneligible { found }).await?;
+                Flow::Continue(Ok(()))
+            }
+            Err(problem) => {
+                tracing::error!(amphi = %self.room.id, problem, "who is eligible could not be asked");
+                Flow::Continue(Err(()))
+            }
+        }
+    }
+
+    /// Period and people of the list.
+    fn listed(&self) -> Option<(Period, Vec<InternId>)> {
+        self.room.read(|ledger| {
+            let setup = ledger.amphi().setup()?;
+            Some((setup.period, setup.participants.iter().map(|p| p.intern).collect()))
+        })
+    }
+
     fn rank_of(&self, intern: InternId) -> Option<CallRank> {
         self.room.read(|ledger| {
             let setup = ledger.amphi().setup()?;
@@ -267,11 +330,7 @@ impl Owner {
     }
 
     fn register_persons(&self) {
-        let listed = self.room.read(|ledger| {
-            let setup = ledger.amphi().setup()?;
-            Some((setup.period, setup.participants.iter().map(|p| p.intern).collect::<Vec<_>>()))
-        });
-        if let Some((period, interns)) = listed {
+        if let Some((period, interns)) = self.listed() {
             self.room.surroundings.persons.register(period, &interns, self.room.id, &self.room);
         }
     }
@@ -280,17 +339,22 @@ impl Owner {
     /// than at their turn, because the database refuses a second placement in any case.
     async fn note_who_is_placed_elsewhere(&self) -> Flow {
         self.register_persons();
-        let listed = self.room.read(|ledger| {
-            let setup = ledger.amphi().setup()?;
-            let running =
-                !matches!(ledger.amphi().status(), Status::Draft | Status::Closed | Status::Annulled { .. });
-            running.then(|| (setup.period, setup.participants.iter().map(|p| p.intern).collect::<Vec<_>>()))
-        });
-        let Some((period, interns)) = listed else { return Flow::Continue(()) };
+        let over = |ledger: &Ledger| {
+            matches!(ledger.amphi().status(), Status::Draft | Status::Closed | Status::Annulled { .. })
+        };
+        let Some((period, interns)) = self.listed().filter(|_| !self.room.read(over)) else {
+            return Flow::Continue(());
+        };
         match self.room.surroundings.journal.placed_elsewhere(self.room.id, period, &interns).await {
             Ok(placed) => {
-                for rank in placed.into_iter().filter_map(|intern| self.rank_of(intern)) {
-                    self.engine_command(Command::NotePlacedElsewhere { rank }).await?;
+                let thought = self.room.read(|ledger| ledger.amphi().standings().to_vec());
+                for (index, intern) in interns.iter().enumerate() {
+                    let rank = CallRank::from_index(index);
+                    if placed.contains(intern) {
+                        self.engine_command(Command::NotePlacedElsewhere { rank }).await?;
+                    } else if thought.get(index) == Some(&Standing::PlacedElsewhere) {
+                        self.engine_command(Command::NoteNoLongerPlacedElsewhere { rank }).await?;
+                    }
                 }
             }
             Err(error) => {

@@ -120,10 +120,11 @@ impl Reading {
             Event::TurnOpened { rank, deadline } => self.open_turn(*rank, line.at, *deadline),
             Event::TurnClosed { rank, outcome, .. } => self.close_turn(*rank, line.at, *outcome),
             Event::TurnSkipped { rank } => self.skip_turn(*rank),
-            Event::ChoiceCommitted { rank, post, seat, manner } => {
-                self.choose(line, *rank, *post, *seat, *manner)
+            Event::ChoiceCommitted { rank, post, seat, manner, .. } => {
+                let seat = seat.ok_or("supernumerary choices are not read yet")?;
+                self.choose(line, *rank, *post, seat, *manner)
             }
-            Event::ChoiceHeld { rank, post } => self.hold(*rank, *post),
+            Event::ChoiceHeld { rank, post, .. } => self.hold(*rank, *post),
             Event::HeldChoiceRefused { rank, post } => {
                 self.settle_held(*rank, *post)?;
                 ensure(self.free_seats(*post) == 0, || format!("post {post} was free for rank {rank}"))
@@ -158,6 +159,7 @@ impl Reading {
                 self.allocation.clear();
                 Ok(())
             }
+            _ => Err("an event that this reading does not know yet".to_owned()),
         }
     }
 
@@ -243,7 +245,7 @@ impl Reading {
         let running = self.phase == Phase::Open;
         let chosen = self.allocation.contains_key(&rank);
         let fits = match outcome {
-            TurnOutcome::Chosen => chosen,
+            TurnOutcome::Chosen | TurnOutcome::SafetyNet => chosen,
             TurnOutcome::Expired => running && !chosen && at >= turn.deadline + GRACE,
             TurnOutcome::Passed | TurnOutcome::EndedByAdministrator => running && !chosen,
             TurnOutcome::NoLongerConcerned => self.gone.contains(&rank),
@@ -342,7 +344,8 @@ impl Reading {
         })?;
         ensure(self.seats.insert((post, seat)), || format!("seat {seat} of post {post} is given twice"))?;
         self.held.retain(|(held, _)| *held != rank);
-        let allocation = Allocation { post, seat, at: line.at, seq: line.seq, hash: line.hash.clone() };
+        let allocation =
+            Allocation { post, seat: Some(seat), at: line.at, seq: line.seq, hash: line.hash.clone() };
         let before = self.allocation.insert(rank, allocation);
         ensure(before.is_none(), || format!("rank {rank} is placed twice"))
     }

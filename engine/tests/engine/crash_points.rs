@@ -35,7 +35,7 @@ fn after(entries: &[Entry], epoch: u64) -> Append {
     let previous = entries.last().map_or(genesis_hash(amphi(1)), |entry| entry.hash);
     let seq = entries.len() as u64;
     let entries = chained(previous, seq, epoch, None, at("08:00"), Actor::Engine, &[Event::Opened]);
-    Append { amphi: amphi(1), epoch, entries, assignments: Vec::new() }
+    Append { amphi: amphi(1), epoch, entries, releases: Vec::new(), assignments: Vec::new() }
 }
 
 async fn run(pool: &PgPool, statement: &'static str) -> Result<u64, sqlx::Error> {
@@ -226,7 +226,13 @@ async fn a_group_is_one_transaction() {
             let events = [Event::Opened];
             let first = genesis_hash(amphi(number));
             let entries = chained(first, 0, epoch, None, at("08:00"), Actor::Engine, &events);
-            appends.push(Append { amphi: amphi(number), epoch, entries, assignments: Vec::new() });
+            appends.push(Append {
+                amphi: amphi(number),
+                epoch,
+                entries,
+                releases: Vec::new(),
+                assignments: Vec::new(),
+            });
         }
         let written = futures_util::future::join_all(appends.into_iter().map(|a| journal.append(a))).await;
         assert!(written.iter().all(Result::is_ok));

@@ -34,11 +34,17 @@ fn turn_closed(rank: u16, outcome: TurnOutcome) -> Event {
 }
 
 fn committed(rank: u16, post: u16, seat: u16, manner: ChoiceManner) -> Event {
-    Event::ChoiceCommitted { rank: CallRank(rank), post: PostNumber(post), seat, manner }
+    Event::ChoiceCommitted {
+        rank: CallRank(rank),
+        post: PostNumber(post),
+        seat: Some(seat),
+        manner,
+        reason: None,
+    }
 }
 
 fn held(rank: u16, post: u16) -> Event {
-    Event::ChoiceHeld { rank: CallRank(rank), post: PostNumber(post) }
+    Event::ChoiceHeld { rank: CallRank(rank), post: PostNumber(post), reason: None }
 }
 
 fn list() -> Setup {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amphi_engine::core::{CallRank, Command};
 use amphi_engine::limits::{
     BLOCKED_AT_MOST, BUSY_RETRY_AFTER, CLIENT_MESSAGE_BYTES_MAX, COMMAND_WINDOW, COMMANDS_PER_WINDOW,
-    HELLO_WITHIN, MAILBOX_COMMANDS_MAX, PING_EVERY, PONG_WITHIN, SOCKETS_PER_INTERN_MAX,
+    HELLO_WITHIN, MAILBOX_COMMANDS_MAX, PING_EVERY, PONG_WITHIN, SOCKETS_PER_PERSON_MAX,
 };
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
@@ -204,7 +204,7 @@ async fn whoever_may_not_stay_is_told_why() {
     let stage = stage().await;
     let server = Server::of(&stage.room, FIRST);
     let mut devices = Vec::new();
-    for _ in 0..SOCKETS_PER_INTERN_MAX {
+    for _ in 0..SOCKETS_PER_PERSON_MAX {
         devices.push(server.welcomes().await);
     }
     let mut one_more = server.connect(WIDE).await;

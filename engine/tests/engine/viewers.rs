@@ -2,7 +2,7 @@
 
 use amphi_engine::core::CallRank;
 use amphi_engine::fanout::{Batch, FanOut, Frame, Outbox, Viewer as Connected};
-use amphi_engine::limits::{OUTBOX_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_INTERN_MAX};
+use amphi_engine::limits::{OUTBOX_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
 use amphi_engine::protocol::{CloseCode, Position, Role, ServerMessage};
 use futures_util::FutureExt as _;
 
@@ -128,8 +128,11 @@ fn s1_a_viewer_that_never_reads_costs_no_more_than_its_bound() {
 #[tokio::test(start_paused = true)]
 async fn each_role_is_told_what_it_may_know_in_the_order_of_the_protocol() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
-    let cases =
-        [(FIRST, "snapshot me"), (Role::Administrator, "snapshot presence"), (Role::Spectator, "snapshot")];
+    let cases = [
+        (FIRST, "snapshot me"),
+        (Role::Administrator, "snapshot presence dossiers"),
+        (Role::Spectator, "snapshot"),
+    ];
     for (role, expected) in cases {
         let mut viewer = stage.watches(role);
         let ServerMessage::Welcome { resumed, position, role: told, speed, server_time, .. } = viewer.welcome
@@ -191,7 +194,7 @@ async fn positions_stay_good_over_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn one_intern_has_eight_connections_and_no_more() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
-    let mut viewers: Vec<_> = (0..SOCKETS_PER_INTERN_MAX).map(|_| stage.watches(FIRST)).collect();
+    let mut viewers: Vec<_> = (0..SOCKETS_PER_PERSON_MAX).map(|_| stage.watches(FIRST)).collect();
     assert_eq!(stage.room.join(FIRST, None).err(), Some(CloseCode::Full));
     let second = Role::Intern { rank: CallRank(2) };
     assert!(stage.room.join(second, None).is_ok(), "the bound is of one person, not of the room");

@@ -68,15 +68,27 @@ fn client_samples() -> Vec<Value> {
         json!({"type": "resync"}),
         json!({"type": "clock", "client_time": 123_456}),
         command(json!({"action": "choose", "post": 12})),
+        command(json!({"action": "choose", "post": 12, "supernumerary": true})),
+        command(json!({"action": "exchange", "post": 12})),
+        command(json!({"action": "set_wishes", "wishes": [12, 3, 7], "safety_net": "if_absent"})),
+        command(json!({"action": "revoke_proxy"})),
         command(json!({"action": "release_held"})),
         command(json!({"action": "pass"})),
         command(json!({"action": "open"})),
         command(json!({"action": "suspend", "reason": "Panne de réseau"})),
+        command(json!({"action": "explain_suspension", "reason": "Panne de réseau à Lille"})),
         command(json!({"action": "resume"})),
         command(json!({"action": "close"})),
         command(json!({"action": "annul", "reason": "Erreur de liste"})),
         command(json!({"action": "end_turn", "rank": 12, "reason": "Absent"})),
         command(json!({"action": "withdraw", "rank": 12, "reason": "Démission"})),
+        command(json!({"action": "extend", "rank": 12, "by": 120_000, "reason": "Page lente"})),
+        command(json!({"action": "choose_for", "rank": 12, "post": 3, "reason": "Par téléphone"})),
+        command(json!({"action": "annul_choice", "rank": 12, "reason": "Erreur de rang"})),
+        command(json!({"action": "rewind", "to": 12, "reason": "Interne inéligible appelé"})),
+        command(json!({"action": "assign", "rank": 12, "post": 3, "reason": "N’a pas choisi"})),
+        command(json!({"action": "revert_proxy", "rank": 12, "reason": "Mandataire injoignable"})),
+        command(json!({"action": "admit", "rank": 12, "reason": "Compte validé par courrier"})),
     ]
 }
 
@@ -84,6 +96,11 @@ fn receipt() -> Value {
     json!({"amphi": AMPHI, "title": "Cardiologie, Paris", "period": "2027-11", "rank": 12, "post": 3,
         "imotep": "750000001", "establishment": "CHU", "service": "Cardiologie", "seat": 1, "manner": "in_turn",
         "at": NINE, "seq": 41, "hash": "00".repeat(32)})
+}
+
+fn wish_receipt() -> Value {
+    json!({"amphi": AMPHI, "rank": 12, "version": 2, "wishes": [12, 3, 7], "safety_net": "if_absent", "at": NINE,
+        "seq": 41, "hash": "00".repeat(32)})
 }
 
 fn seniority() -> Value {
@@ -94,7 +111,7 @@ fn seniority() -> Value {
 fn progress(status: &Value) -> Value {
     let mut progress = json!({
         "turn": {"rank": 2, "opened_at": NINE, "deadline": NINE + 180_000, "remaining_when_suspended": null,
-            "stopped_for": 0},
+            "stopped_for": 0, "extended_by": 0},
         "next_rank": 3, "delay": 0, "pace_permille": 600,
         "held": [{"rank": 1, "post": 1, "since": NINE}], "at": NINE,
     });
@@ -119,6 +136,10 @@ fn standings() -> Vec<Value> {
         placed("in_grace"),
         placed("late"),
         placed("late_held"),
+        placed("safety_net"),
+        placed("exchanged"),
+        placed("assigned"),
+        placed("by_wishes"),
         json!({"standing": "placed_elsewhere"}),
         json!({"standing": "withdrawn"}),
     ]
@@ -149,6 +170,19 @@ fn refusals() -> Vec<Value> {
         "placed_elsewhere",
         "withdrawn",
         "nothing_held",
+        "proxy_active",
+        "proxy_ended",
+        "proxy_already_given",
+        "no_proxy",
+        "proxy_too_late",
+        "proxies_off",
+        "document_missing",
+        "safety_net_off",
+        "late_at_end_only",
+        "turn_forfeited",
+        "not_supernumerary",
+        "no_exchange_now",
+        "no_turns",
         "reason_needed",
         "command_id_reused",
     ]
@@ -162,6 +196,14 @@ fn refusals() -> Vec<Value> {
         json!({"code": "post_taken", "post": 3, "by": null}),
         json!({"code": "unknown_post", "post": 99}),
         json!({"code": "unknown_rank", "rank": 99}),
+        json!({"code": "wish_twice", "post": 3}),
+        json!({"code": "supernumerary_taken", "post": 3}),
+        json!({"code": "no_such_extension", "steps": [60_000, 120_000]}),
+        json!({"code": "nothing_to_rewind", "to": 12}),
+        json!({"code": "not_placed", "rank": 12}),
+        json!({"code": "ineligible", "ranks": [12, 48]}),
+        json!({"code": "not_ineligible", "rank": 12}),
+        json!({"code": "already_listed", "rank": 12}),
         json!({"code": "unusable_setup", "problem": "there is no post"}),
     ]);
     refusals
@@ -188,31 +230,45 @@ fn server_samples() -> Vec<Value> {
     let snapshot = json!({"type": "snapshot", "epoch": 3, "seq": 41, "amphi": AMPHI, "title": "Cardiologie, Paris",
         "period": "2027-11", "time_zone": "Europe/Paris",
         "opening": [{"opens_at": NINE, "closes_at": NINE + 10_800_000}], "turn_duration": 180_000, "grace": 2_000,
+        "round": "live", "policies": {"late": "now", "early_opening": false, "proxies": "with_document",
+            "safety_net": true, "names": "pseudonyms", "watching": "with_link",
+            "extension_steps": [60_000, 120_000, 300_000], "vacancy_round": false},
         "participants": participants, "posts": [{"number": 1, "imotep": "750000001", "establishment": "CHU",
             "service": "Cardiologie", "specialty": "MCV", "phase": "socle", "seats": 2, "criteria": ["CHU"],
             "seats_left": 1}]});
     let change = json!({"type": "change", "epoch": 3, "from_seq": 40, "seq": 41, "participants": changed,
-        "posts": [{"number": 1, "seats_left": 0}], "held_refused": [7]});
+        "posts": [{"number": 1, "seats_left": 0}], "undone": [9], "held_refused": [7]});
     let quiet =
         json!({"type": "change", "epoch": 3, "from_seq": 40, "seq": 41, "participants": [], "posts": []});
     let me = |basis: Value, receipt: Value| {
         json!({"type": "me", "rank": 12, "pseudonym": "Aulne 1", "rank_basis": basis, "extra_time_percent": 33,
-            "receipt": receipt})
+            "receipt": receipt, "proxy": null, "wishes": null, "undone": null})
     };
+    let proxy = json!({"since": NINE, "document_filed": false});
+    let undone = json!({"post": 3, "reason": "Erreur de rang", "at": NINE});
+    let represented =
+        json!({"supernumerary": "validating", "proxy": proxy, "wishes": wish_receipt(), "undone": undone});
+    let dossier = json!({"rank": 12, "supernumerary": "non_validating", "proxy": proxy, "first_wishes": [12, 3, 7],
+        "safety_net": "at_expiry", "ineligible": "training_ended", "undone": undone});
     let mut samples = vec![
         welcome(json!({"role": "intern", "rank": 12})),
+        welcome(json!({"role": "holder", "rank": 12, "proxy": AMPHI})),
         welcome(json!({"role": "administrator"})),
         welcome(json!({"role": "spectator"})),
         with(snapshot, &progress(&json!({"status": "open"}))),
         with(change, &progress(&json!({"status": "open"}))),
         me(json!({"kind": "imported", "seniority": seniority()}), Value::Null),
         me(json!({"kind": "computed", "seniority": seniority(), "decided_by": "relative_rank"}), receipt()),
-        json!({"type": "presence", "interns": [{"rank": 12, "devices": 2, "since": NINE}], "connections": 40}),
+        with(me(json!({"kind": "imported", "seniority": seniority()}), Value::Null), &represented),
+        json!({"type": "dossiers", "dossiers": [dossier]}),
+        json!({"type": "presence", "connections": 40,
+            "interns": [{"rank": 12, "devices": 2, "proxy_devices": 1, "since": NINE}]}),
         json!({"type": "busy", "command_id": COMMAND, "retry_after": 500}),
         json!({"type": "clock", "client_time": 123_456, "server_time": NINE}),
         json!({"type": "service", "available": false}),
         outcome(&json!({"result": "done", "seq": 41})),
         outcome(&json!({"result": "done", "seq": 41, "receipt": receipt()})),
+        outcome(&json!({"result": "done", "seq": 41, "wishes": wish_receipt()})),
         outcome(&json!({"result": "held", "seq": 41, "post": 3})),
     ];
     samples.extend(statuses().into_iter().map(|status| with(quiet.clone(), &progress(&status))));

@@ -3,8 +3,8 @@
 use amphi_engine::core::call_list::{RankBasis, Seniority};
 use amphi_engine::core::opening::{Opening, OpeningRange};
 use amphi_engine::core::{
-    Actor, AdministratorId, AmphiId, CallRank, Command, Half, InternId, Millis, Participant, Period, Post,
-    PostNumber, Setup, Timestamp,
+    Actor, AdministratorId, AmphiId, CallRank, Command, Half, InternId, Millis, Participant, Period,
+    Policies, Post, PostNumber, Round, Setup, Timestamp,
 };
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub fn intern(rank: u16) -> Actor {
 }
 
 pub fn choose(rank: u16, post: u16) -> Command {
-    Command::Choose { rank: CallRank(rank), post: PostNumber(post) }
+    Command::Choose { rank: CallRank(rank), post: PostNumber(post), supernumerary: false }
 }
 
 pub fn pass(rank: u16) -> Command {
@@ -58,6 +58,7 @@ pub fn setup(interns: u16, seats: &[u16]) -> Setup {
                 cohort_size: 9_000,
             },
         },
+        supernumerary: None,
     };
     let post = |seats: &u16| Post {
         imotep: "750000001".to_owned(),
@@ -76,6 +77,8 @@ pub fn setup(interns: u16, seats: &[u16]) -> Setup {
         opening: Opening::new(vec![range("09:00", "12:00"), range("14:00", "18:00")]).expect("two ranges"),
         turn_duration: Millis::from_minutes(3),
         participants: (1..=interns).map(participant).collect(),
+        round: Round::Live,
+        policies: Policies::default(),
         posts: seats.iter().map(post).collect(),
     }
 }

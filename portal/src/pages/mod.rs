@@ -69,6 +69,11 @@ impl PageContext<'_> {
     }
 }
 
+/// The page of the holder of a proxy for the intern at `rank`.
+pub fn holder_path(amphi: AmphiId, rank: CallRank) -> String {
+    format!("/amphi/{amphi}/mandat/{rank}")
+}
+
 /// Path of the intern's page; what they do lies below it.
 pub fn intern_path(amphi: AmphiId, rank: CallRank) -> String {
     format!("/amphi/{amphi}/rang/{rank}")

@@ -29,7 +29,8 @@ pub(super) struct ReceiptView {
     pub establishment: String,
     pub service: String,
     pub imotep: String,
-    pub seat: u16,
+    /// Empty for a supernumerary choice, which uses no seat.
+    pub seat: String,
     pub post: u16,
     pub period: String,
     pub when_exactly: String,
@@ -49,7 +50,7 @@ impl ReceiptView {
             establishment: receipt.establishment.clone(),
             service: receipt.service.clone(),
             imotep: receipt.imotep.clone(),
-            seat: receipt.seat,
+            seat: receipt.seat.map(|seat| seat.to_string()).unwrap_or_default(),
             post: receipt.post.0,
             period: wording::period(receipt.period),
             when_exactly: format!(

@@ -64,9 +64,10 @@ impl Deed {
                 Some((permille, Command::Choose { rank, post: post_at(post), supernumerary: false }))
             }
             Self::Pass { permille } => Some((permille, Command::Pass { rank: amphi.turn()?.rank })),
-            Self::LateChoice { permille, pick, post } => {
-                Some((permille, Command::Choose { rank: rank_at(pick), post: post_at(post), supernumerary: false }))
-            }
+            Self::LateChoice { permille, pick, post } => Some((
+                permille,
+                Command::Choose { rank: rank_at(pick), post: post_at(post), supernumerary: false },
+            )),
             Self::Leave { permille, pick } => {
                 Some((permille, Command::NotePlacedElsewhere { rank: rank_at(pick) }))
             }

@@ -90,7 +90,12 @@ impl Minutes {
                     taken.push(*post);
                     if *r == rank {
                         let seat = taken.iter().filter(|taken| *taken == post).count() as u16;
-                        standing = Standing::Placed { post: PostNumber(*post), seat: Some(seat), at, manner: *manner };
+                        standing = Standing::Placed {
+                            post: PostNumber(*post),
+                            seat: Some(seat),
+                            at,
+                            manner: *manner,
+                        };
                     }
                 }
                 Line::Elsewhere(r) if *r == rank => standing = Standing::PlacedElsewhere,

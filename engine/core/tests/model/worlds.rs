@@ -203,10 +203,14 @@ impl Step {
     pub fn command(&self, amphi: &Amphi, now: Timestamp) -> (Actor, Command) {
         let command = match &self.what {
             What::Tick => Command::Tick,
-            What::Choose(whom, post) => Command::Choose { rank: whom.rank(amphi), post: PostNumber(*post), supernumerary: false },
-            What::ChooseLastSeat(whom, pick) => {
-                Command::Choose { rank: whom.rank(amphi), post: post_with_one_seat(amphi, *pick), supernumerary: false }
+            What::Choose(whom, post) => {
+                Command::Choose { rank: whom.rank(amphi), post: PostNumber(*post), supernumerary: false }
             }
+            What::ChooseLastSeat(whom, pick) => Command::Choose {
+                rank: whom.rank(amphi),
+                post: post_with_one_seat(amphi, *pick),
+                supernumerary: false,
+            },
             What::ReleaseHeld(pick) => {
                 let held = amphi.held();
                 let rank = held.get(pick % held.len().max(1)).map_or(CallRank(1), |held| held.rank);

@@ -227,7 +227,10 @@ fn r3_3_every_refusal_has_a_stable_code_and_one_sentence() {
 #[test]
 fn r3_3_live_commands_read_as_documented_and_refuse_unknown_fields() {
     for (json, command) in [
-        (r#"{"action":"choose","post":12}"#, LiveCommand::Choose { post: PostNumber(12), supernumerary: false }),
+        (
+            r#"{"action":"choose","post":12}"#,
+            LiveCommand::Choose { post: PostNumber(12), supernumerary: false },
+        ),
         (r#"{"action":"release_held"}"#, LiveCommand::ReleaseHeld),
         (r#"{"action":"pass"}"#, LiveCommand::Pass),
         (r#"{"action":"suspend","reason":"x"}"#, LiveCommand::Suspend { reason: "x".to_owned() }),

@@ -113,6 +113,10 @@ pub fn manner(manner: ChoiceManner) -> String {
         ChoiceManner::InGrace => "in_grace",
         ChoiceManner::Late => "late",
         ChoiceManner::LateHeld => "late_held",
+        ChoiceManner::SafetyNet => "safety_net",
+        ChoiceManner::Exchanged => "exchanged",
+        ChoiceManner::Assigned => "assigned",
+        ChoiceManner::ByWishes => "by_wishes",
     };
     say(&format!("maniere.{code}"), &[])
 }
@@ -124,6 +128,7 @@ pub fn turn_outcome(outcome: TurnOutcome) -> String {
         TurnOutcome::Expired => "expired",
         TurnOutcome::Passed => "passed",
         TurnOutcome::EndedByAdministrator => "ended_by_administrator",
+        TurnOutcome::SafetyNet => "safety_net",
         TurnOutcome::NoLongerConcerned => "no_longer_concerned",
     };
     say(&format!("fin.{code}"), &[])

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use amphi_engine::core::{CallRank, PostNumber, Rejection, Snapshot, Standing};
 
-use super::{say, template};
+use super::{duration, say, template};
 
 /// Who reads the refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,18 @@ pub fn refusal(rejection: &Rejection, audience: Audience, snapshot: Option<&Snap
     let mut variant = "";
     match rejection {
         Rejection::TurnsRemain { remaining } => args.push(("n", Cow::from(remaining.to_string()))),
-        Rejection::TurnNotInProgress { rank } | Rejection::UnknownRank { rank } => {
+        Rejection::TurnNotInProgress { rank }
+        | Rejection::UnknownRank { rank }
+        | Rejection::NothingToRewind { to: rank }
+        | Rejection::NotPlaced { rank }
+        | Rejection::NotIneligible { rank }
+        | Rejection::AlreadyListed { rank } => {
             args.push(("rang", Cow::from(rank.to_string())));
         }
-        Rejection::AlreadyChosen { post } | Rejection::UnknownPost { post } => {
+        Rejection::AlreadyChosen { post }
+        | Rejection::UnknownPost { post }
+        | Rejection::WishTwice { post }
+        | Rejection::SupernumeraryTaken { post } => {
             args.push(("poste", Cow::from(post_label(*post, snapshot))));
         }
         Rejection::PostTaken { post, by } => {
@@ -45,6 +53,14 @@ pub fn refusal(rejection: &Rejection, audience: Audience, snapshot: Option<&Snap
                 Some(rank) => args.push(("rang", Cow::from(rank.to_string()))),
                 None => variant = ".inconnu",
             }
+        }
+        Rejection::NoSuchExtension { steps } => {
+            let said: Vec<String> = steps.iter().map(|step| duration(*step)).collect();
+            args.push(("durees", Cow::from(said.join(", "))));
+        }
+        Rejection::Ineligible { ranks } => {
+            let said: Vec<String> = ranks.iter().map(ToString::to_string).collect();
+            args.push(("rangs", Cow::from(said.join(", "))));
         }
         Rejection::UnusableSetup { problem } => args.push(("probleme", Cow::from(problem.clone()))),
         _ => {}
@@ -85,6 +101,27 @@ pub fn code_of(rejection: &Rejection) -> &'static str {
         Rejection::NothingHeld => "nothing_held",
         Rejection::ReasonNeeded => "reason_needed",
         Rejection::UnusableSetup { .. } => "unusable_setup",
+        Rejection::ProxyActive => "proxy_active",
+        Rejection::ProxyEnded => "proxy_ended",
+        Rejection::ProxyAlreadyGiven => "proxy_already_given",
+        Rejection::NoProxy => "no_proxy",
+        Rejection::ProxyTooLate => "proxy_too_late",
+        Rejection::ProxiesOff => "proxies_off",
+        Rejection::DocumentMissing => "document_missing",
+        Rejection::SafetyNetOff => "safety_net_off",
+        Rejection::WishTwice { .. } => "wish_twice",
+        Rejection::LateAtEndOnly => "late_at_end_only",
+        Rejection::TurnForfeited => "turn_forfeited",
+        Rejection::NotSupernumerary => "not_supernumerary",
+        Rejection::SupernumeraryTaken { .. } => "supernumerary_taken",
+        Rejection::NoSuchExtension { .. } => "no_such_extension",
+        Rejection::NothingToRewind { .. } => "nothing_to_rewind",
+        Rejection::NotPlaced { .. } => "not_placed",
+        Rejection::NoExchangeNow => "no_exchange_now",
+        Rejection::Ineligible { .. } => "ineligible",
+        Rejection::NotIneligible { .. } => "not_ineligible",
+        Rejection::AlreadyListed { .. } => "already_listed",
+        Rejection::NoTurns => "no_turns",
         Rejection::CommandIdReused => "command_id_reused",
     }
 }
@@ -115,6 +152,27 @@ pub fn rejection_from_code(code: &str, post: Option<u16>, rank: Option<u16>) -> 
         "nothing_held" => Rejection::NothingHeld,
         "reason_needed" => Rejection::ReasonNeeded,
         "unusable_setup" => Rejection::UnusableSetup { problem: String::new() },
+        "proxy_active" => Rejection::ProxyActive,
+        "proxy_ended" => Rejection::ProxyEnded,
+        "proxy_already_given" => Rejection::ProxyAlreadyGiven,
+        "no_proxy" => Rejection::NoProxy,
+        "proxy_too_late" => Rejection::ProxyTooLate,
+        "proxies_off" => Rejection::ProxiesOff,
+        "document_missing" => Rejection::DocumentMissing,
+        "safety_net_off" => Rejection::SafetyNetOff,
+        "wish_twice" => Rejection::WishTwice { post },
+        "late_at_end_only" => Rejection::LateAtEndOnly,
+        "turn_forfeited" => Rejection::TurnForfeited,
+        "not_supernumerary" => Rejection::NotSupernumerary,
+        "supernumerary_taken" => Rejection::SupernumeraryTaken { post },
+        "no_such_extension" => Rejection::NoSuchExtension { steps: Vec::new() },
+        "nothing_to_rewind" => Rejection::NothingToRewind { to: rank },
+        "not_placed" => Rejection::NotPlaced { rank },
+        "no_exchange_now" => Rejection::NoExchangeNow,
+        "ineligible" => Rejection::Ineligible { ranks: Vec::new() },
+        "not_ineligible" => Rejection::NotIneligible { rank },
+        "already_listed" => Rejection::AlreadyListed { rank },
+        "no_turns" => Rejection::NoTurns,
         "command_id_reused" => Rejection::CommandIdReused,
         _ => return None,
     })
