@@ -363,10 +363,10 @@ impl Ledger {
         match event {
             Event::ChoiceHeld { post, .. } => Outcome::Held { seq, post: *post },
             Event::ChoiceCommitted { rank, .. } | Event::SeatExchanged { rank, .. } => {
-                Outcome::Done { seq, receipt: self.receipts.get(rank).cloned(), wishes: None }
+                Outcome::Done { seq, receipt: self.receipts.get(rank).cloned().map(Box::new), wishes: None }
             }
             Event::WishesSet { rank, .. } => {
-                Outcome::Done { seq, receipt: None, wishes: self.wishes.get(rank).cloned() }
+                Outcome::Done { seq, receipt: None, wishes: self.wishes.get(rank).cloned().map(Box::new) }
             }
             _ => Outcome::done(seq),
         }

@@ -275,10 +275,10 @@ pub enum Outcome {
         seq: u64,
         /// The proof, when the command was a choice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Receipt>,
+        receipt: Option<Box<Receipt>>,
         /// The proof, when the command set wishes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        wishes: Option<WishReceipt>,
+        wishes: Option<Box<WishReceipt>>,
     },
     /// The choice is noted, durably, and waits for the open turn to end (3.3). Not final: what
     /// becomes of it comes with a later change, and `me` then carries the receipt.
