@@ -2,19 +2,12 @@
 //! running `amphi serve` already has.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 
 use crate::private_postgres::{PrivatePostgres, PrivatePostgresSettings, ensure_durable};
-
-/// Connections for pages and reloads; the journal has two of its own.
-const POOL_CONNECTIONS_MAX: u32 = 10;
-/// Longest wait for one of them: shorter than a page may take.
-const POOL_WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// Which database to use.
 #[derive(Debug, Clone, Args)]
@@ -73,9 +66,7 @@ impl Database {
     }
 
     async fn connect(url: &str, private: Option<PrivatePostgres>) -> anyhow::Result<Self> {
-        let pool = PgPoolOptions::new()
-            .max_connections(POOL_CONNECTIONS_MAX)
-            .acquire_timeout(POOL_WAIT_MAX)
+        let pool = amphi_portal::pool::options()
             .connect(url)
             .await
             .context("la base Postgres ne répond pas à l’adresse donnée")?;

@@ -63,7 +63,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     tokio::select! {
         signal = stop_signal() => signal?,
         () = database.lost() => anyhow::bail!("la base de la démonstration s’est arrêtée"),
-        result = serving => result??,
+        result = serving => result?,
     }
     site.registry.stop().await?;
     database.close().await

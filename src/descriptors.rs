@@ -1,10 +1,15 @@
-//! How many sockets this process can hold: the descriptor limit, raised as far as it may be.
+//! How many connections this process can hold: the descriptor limit, raised as far as it may be.
 
-use amphi_engine::limits::DESCRIPTORS_RESERVED;
+use amphi_engine::limits::{DESCRIPTORS_RESERVED, PAGE_CONNECTIONS_RESERVED};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Raises the soft limit to the hard one, and says how many live connections fit.
+/// How many of the [`connections_max`] may be live ones: the others are for pages.
 pub fn sockets_max() -> usize {
+    connections_max().saturating_sub(PAGE_CONNECTIONS_RESERVED)
+}
+
+/// Raises the soft limit to the hard one, and says how many connections fit.
+pub fn connections_max() -> usize {
     let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) if soft < hard => {
             if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::{Clock, SystemClock, wall_clock_now};
+use amphi_engine::connections;
 use amphi_engine::core::Timestamp;
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::registry::Registry;
@@ -14,7 +15,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::descriptors::sockets_max;
+use crate::descriptors::{connections_max, sockets_max};
 
 /// The clock of this run: the real one, or a compressed one for rehearsals.
 ///
@@ -54,7 +55,7 @@ impl Site {
         listener: TcpListener,
         public_url: Option<String>,
         stop: impl Future<Output = ()> + Send + 'static,
-    ) -> anyhow::Result<(Self, tokio::task::JoinHandle<std::io::Result<()>>)> {
+    ) -> anyhow::Result<(Self, tokio::task::JoinHandle<()>)> {
         let address = listener.local_addr().context("l’adresse d’écoute")?;
         let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
         let links = LinkKey::load(pool).await?;
@@ -65,6 +66,7 @@ impl Site {
             links: links.clone(),
             public_url: public_url.clone(),
             sockets: Arc::new(Semaphore::new(sockets_max())),
+            passes: Arc::default(),
         });
         let alive = Arc::clone(&registry);
         tokio::spawn(async move { alive.keep_alive().await });
@@ -72,8 +74,9 @@ impl Site {
             // Frames are small and must leave at once; where this fails, they leave a little later.
             let _ = stream.set_nodelay(true);
         });
-        let serving = axum::serve(listener, router(portal)).with_graceful_shutdown(stop);
-        let served = tokio::spawn(async move { serving.await });
+        let watching = Arc::clone(&portal);
+        tokio::spawn(async move { watching.watch_passes().await });
+        let served = tokio::spawn(connections::serve(listener, router(portal), connections_max(), stop));
         Ok((Self { public_url, registry, links }, served))
     }
 }

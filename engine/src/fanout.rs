@@ -2,7 +2,8 @@
 //!
 //! Each viewer has an outbox, bounded in bytes. Whoever does not keep up gets no queue but one word,
 //! "behind": what waited is dropped, and when the socket can be written to again it receives one
-//! current snapshot instead. What is personal (answers, receipts) is few and never dropped.
+//! current snapshot instead. What is personal (answers, receipts) is few and never dropped: whoever
+//! lets more of it wait than anybody needs is closed as too slow.
 //!
 //! The seam: a room hands frames to [`FanOut`], a connection takes batches from its [`Outbox`]; who
 //! writes the bytes to which socket, in which task or process, is behind these two.
@@ -14,9 +15,9 @@ use amphi_core::{CallRank, ProxyId};
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 
-use crate::limits::OUTBOX_BYTES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, PERSONAL_BYTES_MAX};
 use crate::protocol::{CloseCode, Role};
 
 /// One message, serialised once and shared by all who receive it.
@@ -43,6 +44,8 @@ pub enum Batch {
 pub struct Outbox {
     queue: Mutex<Queue>,
     wake: Notify,
+    /// Why the connection is to close; set once, and then nothing more is queued.
+    closing: SetOnce<CloseCode>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +54,7 @@ struct Queue {
     public_bytes: usize,
     behind: bool,
     personal: VecDeque<Frame>,
-    close: Option<CloseCode>,
+    personal_bytes: usize,
 }
 
 impl Outbox {
@@ -62,7 +65,7 @@ impl Outbox {
     /// Adds a frame that everybody gets.
     pub fn push_public(&self, frame: &Frame) {
         let mut queue = self.queue();
-        if queue.behind {
+        if queue.behind || self.closing.initialized() {
             return;
         }
         queue.public_bytes += frame.len();
@@ -76,10 +79,24 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Adds a frame for this connection alone.
+    /// Adds a frame for this connection alone; closes it as too slow when too much of this waits.
     pub fn push_personal(&self, frame: Frame) {
-        self.queue().personal.push_back(frame);
-        self.wake.notify_one();
+        let mut queue = self.queue();
+        if self.closing.initialized() {
+            return;
+        }
+        queue.personal_bytes += frame.len();
+        // One frame always fits: the presence of a whole list may be larger than the bound.
+        let fits = queue.personal_bytes <= PERSONAL_BYTES_MAX || queue.personal.is_empty();
+        if fits {
+            queue.personal.push_back(frame);
+        }
+        drop(queue);
+        if fits {
+            self.wake.notify_one();
+        } else {
+            self.close(CloseCode::TooSlow);
+        }
     }
 
     /// Drops what waits for one current snapshot.
@@ -91,6 +108,9 @@ impl Outbox {
     /// Replaces whatever public frames wait.
     pub fn catch_up(&self, frames: Vec<Frame>) {
         let mut queue = self.queue();
+        if self.closing.initialized() {
+            return;
+        }
         queue.behind = false;
         queue.public_bytes = frames.iter().map(|frame| frame.len()).sum();
         queue.public = frames.into();
@@ -98,15 +118,27 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Asks the connection to close.
+    /// Asks the connection to close: the first reason stands, and what waits is dropped.
     pub fn close(&self, code: CloseCode) {
-        self.queue().close.get_or_insert(code);
+        let mut queue = self.queue();
+        // A second reason changes nothing.
+        let _ = self.closing.set(code);
+        *queue = Queue::default();
+        drop(queue);
         self.wake.notify_one();
+    }
+
+    /// Completes when the connection is to close: also for one that is busy writing to a slow reader.
+    pub async fn closing(&self) -> CloseCode {
+        *self.closing.wait().await
     }
 
     /// The next thing to do; waits until there is one. Dropping it half way loses nothing.
     pub async fn next(&self) -> Batch {
         loop {
+            if let Some(code) = self.closing.get() {
+                return Batch::Close(*code);
+            }
             if let Some(batch) = self.queue().take() {
                 return batch;
             }
@@ -123,16 +155,13 @@ impl Queue {
     }
 
     fn take(&mut self) -> Option<Batch> {
-        if let Some(code) = self.close {
-            return Some(Batch::Close(code));
-        }
         if self.behind {
             return Some(Batch::Behind);
         }
         if self.public.is_empty() && self.personal.is_empty() {
             return None;
         }
-        self.public_bytes = 0;
+        (self.public_bytes, self.personal_bytes) = (0, 0);
         Some(Batch::Frames(self.public.drain(..).chain(self.personal.drain(..)).collect()))
     }
 }
@@ -225,14 +254,12 @@ impl FanOut {
     /// Closes the connections of the holder of a proxy that has ended (3.4).
     pub fn close_holders(&self, ended: ProxyId) {
         let holds = |role: Role| matches!(role, Role::Holder { proxy, .. } if proxy == ended);
-        for (_, viewer) in self.viewers.iter().filter(|(_, viewer)| holds(viewer.role)) {
-            viewer.outbox.close(CloseCode::NotAllowed);
-        }
+        self.close_where(holds, CloseCode::NotAllowed);
     }
 
-    /// Closes every connection.
-    pub fn close_all(&self, code: CloseCode) {
-        for (_, viewer) in &self.viewers {
+    /// Closes every connection whose role is meant.
+    pub fn close_where(&self, is_meant: impl Fn(Role) -> bool, code: CloseCode) {
+        for (_, viewer) in self.viewers.iter().filter(|(_, viewer)| is_meant(viewer.role)) {
             viewer.outbox.close(code);
         }
     }

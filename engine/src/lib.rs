@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod connections;
 pub mod eligibility;
 pub mod fanout;
 pub mod journal;

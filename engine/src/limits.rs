@@ -19,10 +19,27 @@ pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 pub const BLOCKED_AT_MOST: Duration = Duration::from_secs(5);
 /// Public frames waiting for one viewer, in bytes; beyond, they are dropped for one current snapshot.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Personal frames waiting for one viewer, in bytes; beyond, it is closed as too slow. Answers to all the
+/// commands of a window, or the presence of 2,000 people twice over.
+pub const PERSONAL_BYTES_MAX: usize = 256 * 1024;
+/// How long the last word to a connection, its close frame, may take: together with the half second in
+/// which a sign-out is noticed, within the second that S9 allows.
+pub const FAREWELL_WITHIN: Duration = Duration::from_millis(400);
 /// Commands one socket may send in [`COMMAND_WINDOW`]; a person in a hurry sends three.
 pub const COMMANDS_PER_WINDOW: u32 = 30;
 /// See [`COMMANDS_PER_WINDOW`].
 pub const COMMAND_WINDOW: Duration = Duration::from_secs(10);
+/// Pings and pongs one socket may send in [`COMMAND_WINDOW`]: a library that pings every second, twice over.
+pub const CONTROLS_PER_WINDOW: u32 = 20;
+/// How long one message may take to arrive in fragments; the longest one takes a phone a second.
+pub const MESSAGE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the head of an HTTP request may take to arrive, and how long a connection may wait for one:
+/// it is also how long a browser's idle connection is kept.
+pub const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long an answer may be stuck without [`SENT_AT_LEAST_BYTES`] of it going out…
+pub const STUCK_AT_MOST: Duration = Duration::from_secs(30);
+/// …so that who reads slower than a thousand bytes a second gives its place up.
+pub const SENT_AT_LEAST_BYTES: usize = 32 * 1024;
 /// Open connections of one intern: 2.5 are usual (phone, laptop, a second tab).
 pub const SOCKETS_PER_PERSON_MAX: usize = 8;
 /// Commands waiting for one amphi; beyond, the client is told `busy`. More than a whole list at once.
@@ -45,5 +62,7 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Presence is told to administrators at most this often, however many come at once.
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(250);
-/// Descriptors kept for the database, files and pages when sockets are counted against the limit.
-pub const DESCRIPTORS_RESERVED: u64 = 200;
+/// Descriptors kept for the database and for files when connections are counted against the limit.
+pub const DESCRIPTORS_RESERVED: u64 = 100;
+/// Connections that live ones leave to pages: whoever finds every live place taken can still read.
+pub const PAGE_CONNECTIONS_RESERVED: usize = 100;

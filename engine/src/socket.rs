@@ -1,7 +1,8 @@
 //! The whole life of one WebSocket: hello, welcome, then frames out and commands in until it ends.
 //!
 //! The connection belongs to one task. It never makes the room wait: what it cannot write in time
-//! closes it, and what it reads is bounded in size and rate.
+//! closes it, and what it reads is bounded in size, rate and duration. It lasts as long as what it came
+//! by is good: a session that ends, a right that is taken away closes it at once, whatever it is doing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,14 @@ use amphi_core::{CommandId, LiveCommand, Millis};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
+use crate::connections::Traffic;
 use crate::fanout::{Batch, Frame, Outbox, ViewerKey, frame};
 use crate::limits::{
     BLOCKED_AT_MOST, BUSY_RETRY_AFTER, CLIENT_MESSAGE_BYTES_MAX, COMMAND_WINDOW, COMMANDS_PER_WINDOW,
-    HELLO_WITHIN, PING_EVERY, PONG_WITHIN, SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES,
+    CONTROLS_PER_WINDOW, FAREWELL_WITHIN, HELLO_WITHIN, MESSAGE_WITHIN, PING_EVERY, PONG_WITHIN,
+    SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES,
 };
 use crate::protocol::{ClientMessage, CloseCode, PROTOCOL_VERSION, Position, Role, ServerMessage};
 use crate::room::{Room, addressed};
@@ -28,29 +32,70 @@ pub fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
         .max_frame_size(CLIENT_MESSAGE_BYTES_MAX)
 }
 
-/// Serves one connection of `role` to `room` until it ends.
-pub async fn serve(mut socket: WebSocket, room: Arc<Room>, role: Role) {
-    let code = match greet(&mut socket).await {
-        Ok(resume) => match room.join(role, resume) {
-            Ok(joined) => {
-                let mut connection =
-                    Connection { socket, room: &room, role, key: joined.key, rate: Rate::new() };
-                let code = connection.run(&joined.welcome, &joined.outbox).await;
-                room.leave(joined.key);
-                socket = connection.socket;
-                code
-            }
-            Err(code) => Some(code),
-        },
-        Err(code) => code,
+/// Who is at the other end of a socket.
+pub struct Visitor {
+    /// What they may see and do.
+    pub role: Role,
+    /// Cancelled when what they came by is good no longer: a session signed out, a token expired (S9).
+    pub pass: CancellationToken,
+    /// What their connection receives.
+    pub traffic: Traffic,
+}
+
+impl Visitor {
+    /// Somebody whom nothing turns out, on a connection that nobody measures.
+    pub fn lasting(role: Role) -> Self {
+        Self { role, pass: CancellationToken::new(), traffic: Traffic::default() }
+    }
+}
+
+/// Serves one connection to `room` until it ends.
+pub async fn serve(mut socket: WebSocket, room: Arc<Room>, visitor: Visitor) {
+    let code = tokio::select! {
+        biased;
+        () = visitor.pass.cancelled() => Some(CloseCode::NotAllowed),
+        code = converse(&mut socket, &room, &visitor) => code,
     };
     if let Some(code) = code {
         let reason = code.reason().into();
         let close = Message::Close(Some(CloseFrame { code: code as u16, reason }));
         // A courtesy: whoever does not read it finds out by the socket, and whoever has not read for long
         // is not waited for again.
-        let limit = if code == CloseCode::TooSlow { Duration::ZERO } else { BLOCKED_AT_MOST };
+        let limit = if code == CloseCode::TooSlow { Duration::ZERO } else { FAREWELL_WITHIN };
         let _ = timeout(limit, socket.send(close)).await;
+    }
+}
+
+/// From `hello` to the end; returns the code to close with, unless the client is gone. Dropping it half
+/// way leaves the room, too.
+async fn converse(socket: &mut WebSocket, room: &Arc<Room>, visitor: &Visitor) -> Option<CloseCode> {
+    let resume = match greet(socket).await {
+        Ok(resume) => resume,
+        Err(code) => return code,
+    };
+    let joined = match room.join(visitor.role, resume) {
+        Ok(joined) => joined,
+        Err(code) => return Some(code),
+    };
+    let seat = Seat { room, key: joined.key };
+    let listening = Listening::to(visitor.traffic.clone());
+    let mut connection = Connection { socket, seat, role: visitor.role, listening };
+    tokio::select! {
+        biased;
+        code = joined.outbox.closing() => Some(code),
+        code = connection.run(&joined.welcome, &joined.outbox) => code,
+    }
+}
+
+/// A place among the viewers, given up when it is dropped.
+struct Seat<'a> {
+    room: &'a Arc<Room>,
+    key: ViewerKey,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.room.leave(self.key);
     }
 }
 
@@ -83,11 +128,10 @@ fn code_of(error: &axum::Error) -> Option<CloseCode> {
 }
 
 struct Connection<'a> {
-    socket: WebSocket,
-    room: &'a Arc<Room>,
+    socket: &'a mut WebSocket,
+    seat: Seat<'a>,
     role: Role,
-    key: ViewerKey,
-    rate: Rate,
+    listening: Listening,
 }
 
 impl Connection<'_> {
@@ -108,7 +152,7 @@ impl Connection<'_> {
                     self.read(message, outbox)
                 }
                 () = tokio::time::sleep_until(silence_ends) => {
-                    if pinged {
+                    if pinged || self.listening.message_takes_too_long() {
                         Err(Some(CloseCode::Silent))
                     } else {
                         pinged = true;
@@ -126,7 +170,7 @@ impl Connection<'_> {
         match batch {
             Batch::Frames(frames) => self.write(frames).await,
             Batch::Behind => {
-                self.room.catch_up(self.key);
+                self.seat.room.catch_up(self.seat.key);
                 Ok(())
             }
             Batch::Close(code) => Err(Some(code)),
@@ -135,7 +179,7 @@ impl Connection<'_> {
 
     /// Writes everything that waits in one go.
     async fn write(&mut self, frames: Vec<Frame>) -> Result<(), Option<CloseCode>> {
-        let socket = &mut self.socket;
+        let socket = &mut *self.socket;
         let writing = async {
             for frame in frames {
                 socket.feed(Message::Text(frame)).await?;
@@ -156,26 +200,26 @@ impl Connection<'_> {
     ) -> Result<(), Option<CloseCode>> {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Ping(content) | Message::Pong(content))) => {
+                return self.listening.control(content.len());
+            }
             Some(Ok(Message::Binary(_))) => return Err(Some(CloseCode::ProtocolError)),
             Some(Err(error)) => return Err(code_of(&error)),
             Some(Ok(Message::Close(_))) | None => return Err(None),
         };
-        if !self.rate.allows() {
-            return Err(Some(CloseCode::ProtocolError));
-        }
+        self.listening.message()?;
         match serde_json::from_str(&text) {
             Ok(ClientMessage::Command { command_id, command }) => {
                 self.submit(command_id, command, outbox);
                 Ok(())
             }
             Ok(ClientMessage::Clock { client_time }) => {
-                let server_time = self.room.now();
+                let server_time = self.seat.room.now();
                 outbox.push_personal(frame(&ServerMessage::Clock { client_time, server_time }));
                 Ok(())
             }
             Ok(ClientMessage::Resync) => {
-                self.room.catch_up(self.key);
+                self.seat.room.catch_up(self.seat.key);
                 Ok(())
             }
             Ok(ClientMessage::Hello { .. }) | Err(_) => Err(Some(CloseCode::ProtocolError)),
@@ -185,7 +229,7 @@ impl Connection<'_> {
     fn submit(&self, command_id: CommandId, command: LiveCommand, outbox: &Arc<Outbox>) {
         let (actor, command) = addressed(self.role, command);
         let answers = Arc::clone(outbox);
-        let submitted = self.room.submit(actor, command, Some(command_id), move |outcome| {
+        let submitted = self.seat.room.submit(actor, command, Some(command_id), move |outcome| {
             answers.push_personal(frame(&ServerMessage::Outcome { command_id, outcome }));
         });
         if submitted.is_err() {
@@ -206,21 +250,73 @@ async fn within<E>(
     }
 }
 
-/// Counts messages in fixed windows: coarse, and constant in memory.
+/// Size of the smallest frame that a client can send: two bytes of head, four of mask.
+const FRAME_HEAD_BYTES: u64 = 6;
+
+/// What is heard from a client: how often, and whether what it begins it also ends.
+///
+/// The library hands out whole messages only, so that a message that drips in, in fragments between which
+/// pings are answered, would never be seen. What is seen is that bytes arrive and no message ends.
+struct Listening {
+    messages: Rate,
+    controls: Rate,
+    traffic: Traffic,
+    /// How many of the bytes received belong to frames that are done with.
+    accounted: u64,
+    /// Since when there have been others.
+    unfinished_since: Option<Instant>,
+}
+
+impl Listening {
+    fn to(traffic: Traffic) -> Self {
+        let accounted = traffic.received();
+        let (messages, controls) = (Rate::of(COMMANDS_PER_WINDOW), Rate::of(CONTROLS_PER_WINDOW));
+        Self { messages, controls, traffic, accounted, unfinished_since: None }
+    }
+
+    /// A whole message has come.
+    fn message(&mut self) -> Result<(), Option<CloseCode>> {
+        // What of the next one has already come with it is forgiven.
+        self.accounted = self.traffic.received();
+        self.unfinished_since = None;
+        if self.messages.allows() { Ok(()) } else { Err(Some(CloseCode::ProtocolError)) }
+    }
+
+    /// A ping or a pong has come.
+    fn control(&mut self, content_bytes: usize) -> Result<(), Option<CloseCode>> {
+        let frame_bytes = FRAME_HEAD_BYTES + content_bytes as u64;
+        self.accounted = (self.accounted + frame_bytes).min(self.traffic.received());
+        if self.message_takes_too_long() {
+            return Err(Some(CloseCode::Silent));
+        }
+        if self.controls.allows() { Ok(()) } else { Err(Some(CloseCode::ProtocolError)) }
+    }
+
+    fn message_takes_too_long(&mut self) -> bool {
+        if self.traffic.received() <= self.accounted {
+            self.unfinished_since = None;
+            return false;
+        }
+        self.unfinished_since.get_or_insert_with(Instant::now).elapsed() > MESSAGE_WITHIN
+    }
+}
+
+/// Counts in fixed windows: coarse, and constant in memory.
 struct Rate {
+    per_window: u32,
     window_ends: Instant,
     left: u32,
 }
 
 impl Rate {
-    fn new() -> Self {
-        Self { window_ends: Instant::now(), left: 0 }
+    fn of(per_window: u32) -> Self {
+        Self { per_window, window_ends: Instant::now(), left: 0 }
     }
 
     fn allows(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.window_ends {
-            *self = Self { window_ends: now + COMMAND_WINDOW, left: COMMANDS_PER_WINDOW };
+            (self.window_ends, self.left) = (now + COMMAND_WINDOW, self.per_window);
         }
         let allowed = self.left > 0;
         self.left = self.left.saturating_sub(1);

@@ -13,7 +13,7 @@ use amphi_engine::journal::MemoryJournal;
 use amphi_engine::limits::{SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES};
 use amphi_engine::protocol::Role;
 use amphi_engine::registry::Registry;
-use amphi_engine::socket;
+use amphi_engine::socket::{self, Visitor};
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
@@ -62,7 +62,7 @@ fn an_idle_socket_costs_far_less_than_the_librarys_default_buffer() {
             let room = Arc::clone(&room);
             async move {
                 socket::bounded(upgrade)
-                    .on_upgrade(move |socket| socket::serve(socket, room, Role::Spectator))
+                    .on_upgrade(move |socket| socket::serve(socket, room, Visitor::lasting(Role::Spectator)))
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

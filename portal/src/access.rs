@@ -11,25 +11,26 @@ use axum::http::HeaderMap;
 use crate::Portal;
 use crate::doors::Door;
 use crate::failure::Failure;
+use crate::passes::By;
 use crate::sessions::{self, bearer};
 
 impl Portal {
-    /// Every door this request has open.
+    /// Every door this request has open, and by what.
     ///
     /// # Errors
     /// [`Failure::Unavailable`] when the database does not answer.
-    pub(crate) async fn open_doors(&self, headers: &HeaderMap) -> Result<Vec<Door>, Failure> {
+    pub(crate) async fn open_doors(&self, headers: &HeaderMap) -> Result<Vec<(Door, By)>, Failure> {
         if let Some(token) = bearer(headers) {
-            return Ok(self.verified(token).into_iter().collect());
+            let door = self.verified(token).map(|(door, expires_at)| (door, By::Token { expires_at }));
+            return Ok(door.into_iter().collect());
         }
-        match self.cookies().secret(headers) {
-            Some(secret) => Ok(sessions::doors(&self.pool, &secret).await?),
-            None => Ok(Vec::new()),
-        }
+        let Some(secret) = self.cookies().secret(headers) else { return Ok(Vec::new()) };
+        let Some((id, doors)) = sessions::doors(&self.pool, &secret).await? else { return Ok(Vec::new()) };
+        Ok(doors.into_iter().map(|door| (door, By::Session { id, door })).collect())
     }
 
-    /// The door that a personal link opens now.
-    pub(crate) fn verified(&self, token: &str) -> Option<Door> {
+    /// The door that a personal link opens now, and until when (seconds since 1970).
+    pub(crate) fn verified(&self, token: &str) -> Option<(Door, i64)> {
         // Links are good for days of real time, also where an amphi's clock runs faster.
         self.links.verify(token, wall_clock_now().0 / 1_000)
     }
@@ -38,24 +39,37 @@ impl Portal {
     /// look at what spectators see.
     ///
     /// # Errors
-    /// [`Failure::SignIn`] without any door, [`Failure::NotAllowed`] with others only.
+    /// [`Failure::SignIn`] without any door; [`Failure::NotFound`] with none to this amphi, so that nobody
+    /// learns which amphis there are (W2); [`Failure::NotAllowed`] with another one to it.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
         amphi: AmphiId,
         role: Role,
     ) -> Result<Arc<Room>, Failure> {
+        Ok(self.admit_by(headers, amphi, role).await?.0)
+    }
+
+    /// As [`Portal::admit`]; says also by what, for connections that last longer than a request.
+    pub(crate) async fn admit_by(
+        &self,
+        headers: &HeaderMap,
+        amphi: AmphiId,
+        role: Role,
+    ) -> Result<(Arc<Room>, By), Failure> {
         let doors = self.open_doors(headers).await?;
-        let opens = |door: &Door| {
+        let opens = |door: Door| {
             door.amphi == amphi
                 && (door.role == role || (role == Role::Spectator && door.role == Role::Administrator))
         };
-        if doors.iter().any(opens) {
-            Ok(self.registry.room(amphi).await?)
+        if let Some((_, by)) = doors.iter().find(|(door, _)| opens(*door)) {
+            Ok((self.registry.room(amphi).await?, *by))
         } else if doors.is_empty() {
             Err(Failure::SignIn)
-        } else {
+        } else if doors.iter().any(|(door, _)| door.amphi == amphi) {
             Err(Failure::NotAllowed)
+        } else {
+            Err(Failure::NotFound)
         }
     }
 }

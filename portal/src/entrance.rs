@@ -13,11 +13,12 @@ use crate::doors::Door;
 use crate::failure::Failure;
 use crate::pages::home::{self, GrantLink};
 use crate::sessions;
+use crate::writing::to_the_end;
 
 /// The doors this browser has open.
 pub async fn home(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Html<String>, Failure> {
     let mut links = Vec::new();
-    for door in portal.open_doors(&headers).await? {
+    for (door, _) in portal.open_doors(&headers).await? {
         links.push(GrantLink { label: label(&portal, door).await, href: door.path() });
     }
     Ok(Html(home::render(portal.page(), &links)))
@@ -43,7 +44,7 @@ pub async fn enter(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let door = portal.verified(&token).ok_or(Failure::SignIn)?;
+    let (door, _) = portal.verified(&token).ok_or(Failure::SignIn)?;
     let for_program =
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
     if for_program {
@@ -56,12 +57,9 @@ pub async fn enter(
         return Ok(axum::Json(answer).into_response());
     }
     let secret = portal.cookies().secret(&headers);
-    let opening = {
-        let portal = Arc::clone(&portal);
-        // Spawned: a browser that goes away half way must not leave a statement half done.
-        tokio::spawn(async move { sessions::open(&portal.pool, secret.as_deref(), door).await })
-    };
-    let new_secret = opening.await.map_err(|error| Failure::Internal(error.to_string()))??;
+    let pool = portal.pool.clone();
+    let opening = async move { sessions::open(&pool, secret.as_deref(), door).await };
+    let new_secret = to_the_end(opening).await?;
     let redirect = Redirect::to(&door.path());
     Ok(match new_secret {
         Some(secret) => {
@@ -71,14 +69,16 @@ pub async fn enter(
     })
 }
 
-/// Signs this browser out.
+/// Signs this browser out, and closes the sockets of all its windows.
 pub async fn leave(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Response, Failure> {
     if let Some(secret) = portal.cookies().secret(&headers) {
-        let ending = {
-            let portal = Arc::clone(&portal);
-            tokio::spawn(async move { sessions::end(&portal.pool, &secret).await })
+        let (pool, passes) = (portal.pool.clone(), Arc::clone(&portal.passes));
+        let ending = async move {
+            let ended = sessions::end(&pool, &secret).await?;
+            ended.into_iter().for_each(|session| passes.end_session(session));
+            Ok::<_, Failure>(())
         };
-        ending.await.map_err(|error| Failure::Internal(error.to_string()))??;
+        to_the_end(ending).await?;
     }
     let forget = [(header::SET_COOKIE, portal.cookies().forget())];
     Ok((forget, Redirect::to("/")).into_response())

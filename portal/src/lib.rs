@@ -11,9 +11,12 @@ pub mod import;
 pub mod links;
 mod live;
 pub mod pages;
+pub mod passes;
 pub mod people;
+pub mod pool;
 mod security;
 mod server;
 mod sessions;
+mod writing;
 
 pub use server::{Portal, router};

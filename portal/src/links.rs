@@ -75,8 +75,9 @@ impl LinkKey {
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// The door that `token` opens at `now` (seconds since 1970), if it is ours and has not expired.
-    pub fn verify(&self, token: &str, now: i64) -> Option<Door> {
+    /// The door that `token` opens at `now`, and until when (seconds since 1970), if it is ours and has not
+    /// expired.
+    pub fn verify(&self, token: &str, now: i64) -> Option<(Door, i64)> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (body, signature) = bytes.split_at_checked(BODY_BYTES)?;
         self.mac(body).verify_slice(signature).ok()?;
@@ -90,7 +91,7 @@ impl LinkKey {
         let rank = u16::from_be_bytes([body[18], body[19]]);
         let expires_at = i64::from_be_bytes(body[20..28].try_into().ok()?);
         let door = Door::from_columns(amphi, role, i32::from(rank))?;
-        (body[0] == VERSION && now < expires_at).then_some(door)
+        (body[0] == VERSION && now < expires_at).then_some((door, expires_at))
     }
 
     fn mac(&self, body: &[u8]) -> Hmac<Sha256> {
@@ -136,7 +137,7 @@ mod tests {
         let key = LinkKey([1; 32]);
         for role in [Role::Intern { rank: CallRank(490) }, Role::Administrator, Role::Spectator] {
             let token = key.sign(door(role), NOW + 10);
-            assert_eq!(key.verify(&token, NOW), Some(door(role)));
+            assert_eq!(key.verify(&token, NOW), Some((door(role), NOW + 10)));
             assert_eq!(key.verify(&token, NOW + 10), None);
             assert_eq!(LinkKey([2; 32]).verify(&token, NOW), None, "another server's key");
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use amphi_engine::connections::Traffic;
 use amphi_engine::core::{AmphiId, CallRank};
 use amphi_engine::protocol::Role;
-use amphi_engine::socket;
+use amphi_engine::socket::{self, Visitor};
+use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -21,8 +23,9 @@ pub async fn intern(
     Path((amphi, rank)): Path<(AmphiId, CallRank)>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
+    Extension(traffic): Extension<Traffic>,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, amphi, Role::Intern { rank }, upgrade).await
+    connect(portal, headers, traffic, amphi, Role::Intern { rank }, upgrade).await
 }
 
 /// The socket of the control room.
@@ -31,8 +34,9 @@ pub async fn control(
     Path(amphi): Path<AmphiId>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
+    Extension(traffic): Extension<Traffic>,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, amphi, Role::Administrator, upgrade).await
+    connect(portal, headers, traffic, amphi, Role::Administrator, upgrade).await
 }
 
 /// The socket of the public screen.
@@ -41,13 +45,15 @@ pub async fn screen(
     Path(amphi): Path<AmphiId>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
+    Extension(traffic): Extension<Traffic>,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, amphi, Role::Spectator, upgrade).await
+    connect(portal, headers, traffic, amphi, Role::Spectator, upgrade).await
 }
 
 async fn connect(
     portal: Arc<Portal>,
     headers: HeaderMap,
+    traffic: Traffic,
     amphi: AmphiId,
     role: Role,
     upgrade: WebSocketUpgrade,
@@ -55,11 +61,12 @@ async fn connect(
     if !may_upgrade(&headers, &portal.public_url) {
         return Err(Failure::Foreign);
     }
-    let room = portal.admit(&headers, amphi, role).await?;
+    let (room, by) = portal.admit_by(&headers, amphi, role).await?;
     let place = Semaphore::try_acquire_owned(Arc::clone(&portal.sockets))
         .map_err(|_| Failure::Unavailable("every place for a live connection is taken".to_owned()))?;
+    let pass = portal.passes.issue(by);
     Ok(socket::bounded(upgrade).on_upgrade(move |socket| async move {
-        socket::serve(socket, room, role).await;
-        drop(place);
+        socket::serve(socket, room, Visitor { role, pass: pass.ended(), traffic }).await;
+        drop((pass, place));
     }))
 }

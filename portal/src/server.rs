@@ -17,6 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::links::LinkKey;
 use crate::pages::PageContext;
+use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
 use crate::{amphi, assets, entrance, failure, live, security};
 
@@ -39,6 +40,8 @@ pub struct Portal {
     pub public_url: String,
     /// Places for live connections; what the process can hold, not what it would like to.
     pub sockets: Arc<Semaphore>,
+    /// By what the open ones came.
+    pub passes: Arc<Passes>,
 }
 
 impl Portal {
@@ -133,6 +136,7 @@ mod tests {
             links: LinkKey::fixed([1; 32]),
             public_url: "https://amphi.test".to_owned(),
             sockets: Arc::new(Semaphore::new(1)),
+            passes: Arc::default(),
         });
         let routes = || Router::new().route("/panique", get(breaks));
         for (accept, kind) in [("text/html", "text/html; charset=utf-8"), ("*/*", "application/problem+json")]

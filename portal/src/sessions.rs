@@ -54,13 +54,13 @@ fn hash_of(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
-/// The doors that the browser with this secret has open.
+/// The session of the browser with this secret, and the doors it has open; none without a door.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn doors(pool: &PgPool, secret: &str) -> Result<Vec<Door>, sqlx::Error> {
+pub async fn doors(pool: &PgPool, secret: &str) -> Result<Option<(Uuid, Vec<Door>)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT d.amphi_id, d.role, d.call_rank FROM sessions s
+        "SELECT s.id, d.amphi_id, d.role, d.call_rank FROM sessions s
          JOIN session_doors d ON d.session_id = s.id
          WHERE s.secret_hash = $1 AND s.expires_at > now()
          ORDER BY d.amphi_id, d.role, d.call_rank",
@@ -69,7 +69,8 @@ pub async fn doors(pool: &PgPool, secret: &str) -> Result<Vec<Door>, sqlx::Error
     .fetch_all(pool)
     .await?;
     let door = |amphi, role: &str, rank| Door::from_columns(AmphiId(amphi), role, rank);
-    Ok(rows.iter().filter_map(|row| door(row.amphi_id, &row.role, row.call_rank)).collect())
+    let doors = rows.iter().filter_map(|row| door(row.amphi_id, &row.role, row.call_rank)).collect();
+    Ok(rows.first().map(|row| (row.id, doors)))
 }
 
 /// Opens `door` for the browser with this secret, or for a new session; returns the new secret, if one
@@ -116,13 +117,14 @@ pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Opt
     Ok(Some(secret))
 }
 
-/// Ends the session of the browser with this secret.
+/// Ends the session of the browser with this secret; says which it was.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn end(pool: &PgPool, secret: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM sessions WHERE secret_hash = $1", hash_of(secret)).execute(pool).await?;
-    Ok(())
+pub async fn end(pool: &PgPool, secret: &str) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("DELETE FROM sessions WHERE secret_hash = $1 RETURNING id", hash_of(secret))
+        .fetch_optional(pool)
+        .await
 }
 
 /// The value of `Authorization: Bearer`, for programs.

@@ -11,7 +11,7 @@ use amphi_engine::limits::{
 };
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
-use amphi_engine::socket;
+use amphi_engine::socket::{self, Visitor};
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
@@ -62,7 +62,10 @@ impl Server {
         let room = Arc::clone(room);
         let upgrade = move |upgrade: WebSocketUpgrade| {
             let room = Arc::clone(&room);
-            async move { socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, room, role)) }
+            async move {
+                socket::bounded(upgrade)
+                    .on_upgrade(move |socket| socket::serve(socket, room, Visitor::lasting(role)))
+            }
         };
         let (connect, connections) = mpsc::unbounded_channel();
         let router = Router::new().route("/direct", get(upgrade));

@@ -2,7 +2,7 @@
 
 use amphi_engine::core::CallRank;
 use amphi_engine::fanout::{Batch, FanOut, Frame, Outbox, Viewer as Connected};
-use amphi_engine::limits::{OUTBOX_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
+use amphi_engine::limits::{OUTBOX_BYTES_MAX, PERSONAL_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
 use amphi_engine::protocol::{CloseCode, Position, Role, ServerMessage};
 use futures_util::FutureExt as _;
 
@@ -67,6 +67,24 @@ fn what_is_personal_is_never_dropped_and_comes_after_what_is_public() {
     outbox.push_public(&frame('c', 1));
     outbox.push_personal(frame('3', 5));
     assert_eq!(letters(&outbox), "sc123");
+}
+
+#[test]
+fn s1_who_lets_too_much_that_is_personal_wait_is_closed_and_costs_nothing_more() {
+    let outbox = Outbox::default();
+    outbox.push_personal(frame('1', PERSONAL_BYTES_MAX * 2));
+    assert_eq!(letters(&outbox), "1", "one always fits");
+    "ab".chars().for_each(|fill| outbox.push_personal(frame(fill, PERSONAL_BYTES_MAX / 2)));
+    assert_eq!(letters(&outbox), "ab", "the bound itself fits");
+    "cd".chars().for_each(|fill| outbox.push_personal(frame(fill, PERSONAL_BYTES_MAX / 2)));
+    outbox.push_personal(frame('e', 1));
+    assert!(matches!(waits(&outbox), Some(Batch::Close(CloseCode::TooSlow))));
+    for _ in 0..1_000 {
+        outbox.push_personal(frame('f', PERSONAL_BYTES_MAX / 2));
+        outbox.push_public(&frame('g', 1_000));
+        outbox.catch_up(vec![frame('s', 1_000)]);
+    }
+    assert!(format!("{outbox:?}").len() < 512, "nothing is kept for it");
 }
 
 #[test]

@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod connecting;
 mod doors;
+mod dropped;
 mod origins;
+mod passes;
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod postgres;
 mod rights;

@@ -2,15 +2,13 @@
 
 use amphi_engine::protocol::Role;
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, Request, header};
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use axum::http::{Method, Request, header};
+use futures_util::StreamExt as _;
+use serde_json::json;
 
+use crate::connecting::{connect, first_words, serve};
 use crate::scene::setup;
-use crate::site::{HTTPS, Site, fresh_id, intern, path, with_site};
+use crate::site::{HTTPS, fresh_id, intern, path, with_site};
 
 /// Origins that are not ours, though some look like it.
 const FOREIGN: &[&[&str]] = &[
@@ -86,37 +84,6 @@ async fn w3_s8_nothing_changes_from_a_foreign_page() {
     .await;
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// A server on loopback, for upgrades need a real connection.
-async fn serve(site: &Site) -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let router = site.router.clone();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    port
-}
-
-/// Tries to open a socket; the status when it is refused.
-async fn connect(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
-    let mut request = format!("ws://127.0.0.1:{port}{path}/direct").into_client_request().unwrap();
-    for (name, value) in headers {
-        let name: header::HeaderName = name.parse().unwrap();
-        request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
-    }
-    match tokio_tungstenite::connect_async(request).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(response)) => Err(response.status().as_u16()),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-async fn first_words(mut socket: Socket) -> String {
-    socket.send(Message::text(r#"{"type":"hello","protocol":1}"#)).await.unwrap();
-    let Some(Ok(Message::Text(welcome))) = socket.next().await else { panic!("a welcome") };
-    welcome.to_string()
-}
-
 #[tokio::test]
 async fn s8_a_session_opens_its_socket_from_our_own_pages_only() {
     with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
@@ -133,7 +100,8 @@ async fn s8_a_session_opens_its_socket_from_our_own_pages_only() {
             assert_eq!(connect(port, &path(1, intern(1)), &headers).await.err(), Some(403), "{origins:?}");
         }
         let own = connect(port, &path(1, intern(1)), &[("cookie", &cookie), ("origin", HTTPS)]).await;
-        assert!(first_words(own.unwrap()).await.contains(r#""role":"intern","rank":1"#));
+        let welcome = first_words(&mut own.unwrap()).await;
+        assert_eq!(welcome["role"], json!({"role": "intern", "rank": 1}));
         assert_eq!(site.room(1).await.presence().0.len(), 1);
     })
     .await;
@@ -147,11 +115,11 @@ async fn w1_each_role_on_each_socket() {
         let visitors = [
             ((1, intern(1)), [101, 403, 403]),
             ((1, intern(2)), [403, 403, 403]),
-            ((2, intern(1)), [403, 403, 403]),
+            ((2, intern(1)), [404, 404, 404]),
             ((1, Role::Administrator), [403, 101, 101]),
-            ((2, Role::Administrator), [403, 403, 403]),
+            ((2, Role::Administrator), [404, 404, 404]),
             ((1, Role::Spectator), [403, 403, 101]),
-            ((2, Role::Spectator), [403, 403, 403]),
+            ((2, Role::Spectator), [404, 404, 404]),
         ];
         for ((number, role), expected) in visitors {
             let token = format!("Bearer {}", site.token(number, role));

@@ -50,35 +50,35 @@ fn table() -> Vec<Expected> {
         get("/entrer/{token}", |site| format!("/entrer/{}", site.token(1, INTERN)), [303; 8]),
         post("/sortir", |_| "/sortir".to_owned(), &[], [303; 8]),
         //                                                   none own rank amphi adm adm2 spec spec2
-        get("/amphi/{amphi}/rang/{rank}", |_| path(1, INTERN), [401, 200, 403, 403, 403, 403, 403, 403]),
+        get("/amphi/{amphi}/rang/{rank}", |_| path(1, INTERN), [401, 200, 403, 404, 403, 404, 403, 404]),
         get(
             "/amphi/{amphi}/rang/{rank}/choisir/{post}",
             |_| path(1, INTERN) + "/choisir/2",
-            [401, 200, 403, 403, 403, 403, 403, 403],
+            [401, 200, 403, 404, 403, 404, 403, 404],
         ),
         post(
             "/amphi/{amphi}/rang/{rank}/commande",
             |_| path(1, INTERN) + "/commande",
             CHOOSE,
-            [401, 303, 403, 403, 403, 403, 403, 403],
+            [401, 303, 403, 404, 403, 404, 403, 404],
         ),
         get(
             "/amphi/{amphi}/rang/{rank}/recu",
             |_| path(1, INTERN) + "/recu",
-            [401, 200, 403, 403, 403, 403, 403, 403],
+            [401, 200, 403, 404, 403, 404, 403, 404],
         ),
         get(
             "/amphi/{amphi}/regie",
             |_| path(1, Role::Administrator),
-            [401, 403, 403, 403, 200, 403, 403, 403],
+            [401, 403, 403, 404, 200, 404, 403, 404],
         ),
         post(
             "/amphi/{amphi}/regie/commande",
             |_| path(1, Role::Administrator) + "/commande",
             SUSPEND,
-            [401, 403, 403, 403, 303, 403, 403, 403],
+            [401, 403, 403, 404, 303, 404, 403, 404],
         ),
-        get("/amphi/{amphi}/ecran", |_| path(1, Role::Spectator), [401, 403, 403, 403, 200, 403, 200, 403]),
+        get("/amphi/{amphi}/ecran", |_| path(1, Role::Spectator), [401, 403, 403, 404, 200, 404, 200, 404]),
         // Not an upgrade; who may upgrade is in `origins.rs`.
         get("/amphi/{amphi}/rang/{rank}/direct", |_| path(1, INTERN) + "/direct", [400; 8]),
         get("/amphi/{amphi}/regie/direct", |_| path(1, Role::Administrator) + "/direct", [400; 8]),
@@ -190,11 +190,13 @@ async fn w2_ids_of_other_scopes_and_of_nothing_open_nothing() {
         let mut browser = site.browser(&doors).await;
         let own = path(1, intern(1));
         let cases = [
-            (path(2, intern(1)), 403, "another amphi"),
-            (path(2, Role::Administrator), 403, "another amphi’s control room"),
+            (path(2, intern(1)), 404, "another amphi"),
+            (path(2, intern(99)), 404, "a rank that does not exist, of another amphi"),
+            (path(2, Role::Administrator), 404, "another amphi’s control room"),
+            (path(2, Role::Spectator), 404, "another amphi’s screen"),
             (path(1, intern(2)), 403, "another rank"),
             (path(1, intern(99)), 404, "a door to a rank that does not exist"),
-            (path(9, intern(1)), 403, "an amphi that does not exist"),
+            (path(9, intern(1)), 404, "an amphi that does not exist"),
             (format!("/entrer/{}", site.token(9, intern(1))), 404, "a link to an amphi that does not exist"),
             (own.clone() + "/choisir/3", 404, "a post that does not exist"),
             (own.clone() + "/choisir/0", 404, "post 0"),
@@ -212,12 +214,29 @@ async fn w2_ids_of_other_scopes_and_of_nothing_open_nothing() {
         }
         let id = fresh_id().to_string();
         let fields = [("command_id", id.as_str()), ("action", "pass")];
-        for address in [path(2, intern(1)), path(1, intern(2)), path(2, Role::Administrator)] {
-            assert_eq!(browser.post(&(address + "/commande"), &fields).await.status, 403);
+        let forms =
+            [(path(2, intern(1)), 404), (path(1, intern(2)), 403), (path(2, Role::Administrator), 404)];
+        for (address, status) in forms {
+            assert_eq!(browser.post(&(address + "/commande"), &fields).await.status, status);
+        }
+        for role in [intern(1), intern(99), Role::Administrator, Role::Spectator] {
+            let [closed, none] = [2, 9].map(|number| path(number, role));
+            let [closed, none] = [browser.get(&closed).await, browser.get(&none).await];
+            assert_eq!(
+                without_request_id(&closed),
+                without_request_id(&none),
+                "which amphis there are shows"
+            );
         }
         assert_eq!(site.positions().await, before);
     })
     .await;
+}
+
+/// The page as it is, but for what differs from one request to the next.
+fn without_request_id(answer: &Answer) -> String {
+    let is_id = |word: &str| uuid::Uuid::parse_str(word).is_ok();
+    answer.text().split(|c: char| !(c.is_alphanumeric() || c == '-')).filter(|word| !is_id(word)).collect()
 }
 
 #[tokio::test]

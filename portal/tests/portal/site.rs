@@ -31,6 +31,7 @@ pub struct Site {
     pub clock: ManualClock,
     pub registry: Arc<Registry>,
     pub pool: PgPool,
+    pub portal: Arc<Portal>,
     pub router: Router,
     links: LinkKey,
     public_url: &'static str,
@@ -43,6 +44,9 @@ pub async fn with_site<F: Future<Output = ()>>(
     test: impl FnOnce(Site) -> F,
 ) {
     with_database(|pool| async move {
+        // As the program's own pool is made.
+        let pool = amphi_portal::pool::options().connect_with(pool.connect_options().as_ref().clone());
+        let pool = pool.await.unwrap();
         let clock = ManualClock::at(at("08:00"));
         let journal = PostgresJournal::start(pool.clone(), at("08:00")).await.unwrap();
         let registry = Registry::new(journal, Arc::new(clock.clone()));
@@ -53,9 +57,11 @@ pub async fn with_site<F: Future<Output = ()>>(
             links: links.clone(),
             public_url: public_url.to_owned(),
             sockets: Arc::new(Semaphore::new(20)),
+            passes: Arc::default(),
         };
-        let router = router(Arc::new(portal));
-        let site = Site { clock, registry: Arc::clone(&registry), pool, router, links, public_url };
+        let portal = Arc::new(portal);
+        let router = router(Arc::clone(&portal));
+        let site = Site { clock, registry: Arc::clone(&registry), pool, portal, router, links, public_url };
         for number in [1, 2] {
             let mut setup = setup.clone();
             // Other people: nobody is on both lists.
