@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use amphi_engine::verify::{check_receipt, verify};
+use amphi_engine::verify::{Proof, check_receipt, verify};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
@@ -38,12 +38,20 @@ pub fn run(arguments: &VerifyArguments) -> anyhow::Result<()> {
     );
     for receipt in &arguments.receipt {
         match check_receipt(&verified, receipt) {
-            Ok((rank, allocation)) => println!(
+            Ok(Proof::Choice(rank, allocation)) => println!(
                 "Reçu confirmé : le rang {rank} a obtenu le poste {} ({}), entrée {}, le {}.",
                 allocation.post,
                 place(allocation.seat),
                 allocation.seq,
                 allocation.at
+            ),
+            Ok(Proof::UndoneChoice(undone)) => println!(
+                "Reçu authentique, mais ce choix ne vaut plus : le rang {} avait obtenu le poste {} ; défait à l’entrée {}.",
+                undone.rank, undone.post, undone.by
+            ),
+            Ok(Proof::Wishes(wishes)) => println!(
+                "Reçu confirmé : vœux du rang {}, version {}, enregistrés le {}.",
+                wishes.rank, wishes.version, wishes.at
             ),
             Err(problem) => bail!("Reçu REFUSÉ : {problem}"),
         }

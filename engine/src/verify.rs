@@ -26,8 +26,49 @@ pub struct Verified {
     pub hash: String,
     /// Who holds what.
     pub allocation: BTreeMap<CallRank, Allocation>,
+    /// Choices that no longer stand, by their entry: annulled, rewound or exchanged.
+    pub undone: BTreeMap<u64, Undone>,
+    /// Versions of wishes, by their entry.
+    pub wishes: BTreeMap<u64, WishVersion>,
     /// Whether the session was closed.
     pub closed: bool,
+}
+
+/// A choice that no longer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Whose.
+    pub rank: CallRank,
+    /// Which post it was.
+    pub post: PostNumber,
+    /// Hash of the journal up to it.
+    pub hash: String,
+    /// Entry that undid it.
+    pub by: u64,
+}
+
+/// One version of somebody's wishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WishVersion {
+    /// Whose.
+    pub rank: CallRank,
+    /// From 1.
+    pub version: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Hash of the journal up to it.
+    pub hash: String,
+}
+
+/// What a receipt proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// A choice that stands.
+    Choice(CallRank, &'a Allocation),
+    /// A choice that was made, and later undone.
+    UndoneChoice(&'a Undone),
+    /// A version of somebody's wishes.
+    Wishes(&'a WishVersion),
 }
 
 /// One seat taken.
@@ -109,18 +150,18 @@ pub fn verify(journal: &[u8]) -> Result<Verified, Fault> {
         entries: reading.entries,
         hash: hexadecimal(hash),
         closed: reading.is_closed(),
+        undone: reading.undone,
+        wishes: reading.wish_versions,
         allocation: reading.allocation,
     })
 }
 
-/// Checks that a receipt in one line (`AMPHI:SEQ:HASH`) names a choice of this journal.
+/// Checks that a receipt in one line (`AMPHI:SEQ:HASH`) names a choice of this journal, or a version of
+/// somebody's wishes.
 ///
 /// # Errors
 /// What does not fit.
-pub fn check_receipt<'a>(
-    verified: &'a Verified,
-    receipt: &str,
-) -> Result<(CallRank, &'a Allocation), String> {
+pub fn check_receipt<'a>(verified: &'a Verified, receipt: &str) -> Result<Proof<'a>, String> {
     let parts: Vec<&str> = receipt.trim().split(':').collect();
     let [amphi, seq, hash] = parts[..] else {
         return Err("a receipt is written AMPHI:SEQ:HASH".to_owned());
@@ -130,10 +171,13 @@ pub fn check_receipt<'a>(
     }
     let seq: u64 = seq.parse().map_err(|_| "the entry number of the receipt is not a number".to_owned())?;
     let named = verified.allocation.iter().find(|(_, allocation)| allocation.seq == seq);
-    match named {
-        Some((rank, allocation)) if allocation.hash == hash => Ok((*rank, allocation)),
+    let named = named.map(|(rank, allocation)| (&allocation.hash, Proof::Choice(*rank, allocation)));
+    let undone = || verified.undone.get(&seq).map(|undone| (&undone.hash, Proof::UndoneChoice(undone)));
+    let wishes = || verified.wishes.get(&seq).map(|wishes| (&wishes.hash, Proof::Wishes(wishes)));
+    match named.or_else(undone).or_else(wishes) {
+        Some((right, proof)) if right == hash => Ok(proof),
         Some(_) => Err(format!("entry {seq} of this journal has another hash")),
-        None => Err(format!("entry {seq} of this journal is not a choice that still stands")),
+        None => Err(format!("entry {seq} of this journal is neither a choice nor a list of wishes")),
     }
 }
 

@@ -20,5 +20,6 @@ mod sockets;
 mod stage;
 mod turns;
 mod verifying;
+mod verifying_worlds;
 mod viewers;
 mod wire;

@@ -3,9 +3,9 @@
 use amphi_engine::core::{CallRank, Command};
 use amphi_engine::journal::{Entry, header_line};
 use amphi_engine::protocol::Outcome;
-use amphi_engine::verify::{Verified, check_receipt, verify};
+use amphi_engine::verify::{Proof, check_receipt, verify};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::scene::{ADMINISTRATOR, amphi, choose, intern, pass, setup};
 use crate::stage::{Stage, done, suspend};
@@ -49,8 +49,8 @@ async fn p8_what_a_room_wrote_verifies_and_gives_the_same_result() {
         let read = verified.allocation.get(&CallRank(rank));
         assert_eq!(read.map(|a| (a.post, a.seat, a.at)), receipt.as_ref().map(|r| (r.post, r.seat, r.at)));
         if let Some(receipt) = receipt {
-            let (named, _) = check_receipt(&verified, &receipt.code()).unwrap();
-            assert_eq!(named, CallRank(rank));
+            let proof = check_receipt(&verified, &receipt.code()).unwrap();
+            assert!(matches!(proof, Proof::Choice(CallRank(named), _) if named == rank));
         }
     }
     assert_eq!(verified.allocation.len(), 3);
@@ -196,102 +196,4 @@ async fn two_journals_are_not_one() {
         .chain(other[4..].iter().map(|e| e.line() + "\n"))
         .collect();
     assert!(verify(mixed.as_bytes()).is_err() || one == other);
-}
-
-// --- random amphis -------------------------------------------------------------------------------
-
-#[derive(Debug, Clone)]
-enum Step {
-    Choose(u16, u16),
-    Pass(u16),
-    Release(u16),
-    Suspend,
-    Resume,
-    Withdraw(u16),
-    EndTurn(u16),
-    Seconds(i64),
-    Crash(i64),
-}
-
-fn worlds() -> impl Strategy<Value = (Vec<u16>, Vec<u16>, Vec<Step>)> {
-    let rank = || 1..=5_u16;
-    let step = prop_oneof![
-        8 => (rank(), 1..=4_u16).prop_map(|(rank, post)| Step::Choose(rank, post)),
-        2 => rank().prop_map(Step::Pass),
-        1 => rank().prop_map(Step::Release),
-        1 => Just(Step::Suspend),
-        2 => Just(Step::Resume),
-        1 => rank().prop_map(Step::Withdraw),
-        1 => rank().prop_map(Step::EndTurn),
-        8 => prop_oneof![1..=240_i64, 3_000..12_000_i64].prop_map(Step::Seconds),
-        1 => (1..=400_i64).prop_map(Step::Crash),
-    ];
-    let seats = prop::collection::vec(0..=2_u16, 1..=4);
-    let extra = prop::collection::vec(prop_oneof![3 => Just(0), 1 => Just(33), 1 => Just(50)], 5);
-    (seats, extra, prop::collection::vec(step, 5..60))
-}
-
-async fn play(seats: &[u16], extra: &[u16], steps: Vec<Step>) -> (Stage, Verified) {
-    let mut drafted = setup(5, seats);
-    for (participant, percent) in drafted.participants.iter_mut().zip(extra) {
-        participant.extra_time_percent = *percent;
-    }
-    let mut stage = Stage::opened(drafted).await;
-    let later = |stage: &Stage, seconds| stage.now() + amphi_engine::core::Millis::from_secs(seconds);
-    for step in steps {
-        let reason = || "Motif".to_owned();
-        let rank = CallRank;
-        let (actor, command) = match step {
-            Step::Choose(by, post) => (intern(by), choose(by, post)),
-            Step::Pass(by) => (intern(by), pass(by)),
-            Step::Release(by) => (intern(by), Command::ReleaseHeld { rank: rank(by) }),
-            Step::Suspend => (ADMINISTRATOR, suspend()),
-            Step::Resume => (ADMINISTRATOR, Command::Resume),
-            Step::Withdraw(who) => (ADMINISTRATOR, Command::Withdraw { rank: rank(who), reason: reason() }),
-            Step::EndTurn(who) => (ADMINISTRATOR, Command::EndTurn { rank: rank(who), reason: reason() }),
-            Step::Seconds(seconds) => {
-                stage.clock.set(later(&stage, seconds));
-                crate::stage::settle(&stage.room).await;
-                continue;
-            }
-            Step::Crash(seconds) => {
-                stage.journal.store.die();
-                let back_at = later(&stage, seconds);
-                stage = stage.taken_over(back_at).await;
-                continue;
-            }
-        };
-        stage.does(actor, command).await;
-    }
-    stage.does(ADMINISTRATOR, Command::Resume).await;
-    for _ in 0..10 {
-        stage.clock.set(later(&stage, 12_000));
-        crate::stage::settle(&stage.room).await;
-    }
-    done(stage.does(ADMINISTRATOR, Command::Close).await);
-    let journal = exported(1, &stage.entries().await);
-    let verified = verify(journal.as_bytes()).unwrap_or_else(|fault| {
-        let told = journal.lines().nth(fault.line - 1).unwrap_or_default();
-        panic!("{fault}: {told}")
-    });
-    (stage, verified)
-}
-
-#[test]
-fn p8_the_journal_of_any_amphi_verifies_with_the_same_allocation() {
-    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
-    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[0xA8; 32]);
-    TestRunner::new_with_rng(config, seed)
-        .run(&worlds(), |(seats, extra, steps)| {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-            let (stage, verified) = runtime.expect("a runtime").block_on(play(&seats, &extra, steps));
-            for rank in 1..=5 {
-                let receipt = stage.receipt(rank);
-                let read = verified.allocation.get(&CallRank(rank));
-                assert_eq!(read.map(|a| (a.seq, a.hash.clone())), receipt.map(|r| (r.seq, r.hash)));
-            }
-            Ok(())
-        })
-        .unwrap_or_else(|failure| panic!("{failure}"));
 }
