@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amphi_engine::clock::{SystemClock, wall_clock_now};
 use amphi_engine::core::opening::{Opening, OpeningRange};
-use amphi_engine::core::{AmphiId, CallRank, Command, Half, Millis, Period, Policies, Round};
+use amphi_engine::core::{AmphiId, CallRank, Command, Half, Millis, Period, Timestamp};
 use amphi_engine::protocol::Role;
 use amphi_portal::doors::Door;
 use amphi_portal::drafting::Frame;
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use crate::database::Database;
 use crate::import::{Lists, administrate, create};
 use crate::links::link;
+use crate::policies::PolicyArguments;
 use crate::robots::{Manner, Robot};
 use crate::serve::stop_signal;
 use crate::site::{Site, registry};
@@ -39,6 +40,8 @@ pub struct DemoArguments {
     /// Combien de fois plus vite que le temps réel ; à 10, un tour de 3 minutes dure 18 secondes
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     speed: f64,
+    #[command(flatten)]
+    policies: PolicyArguments,
 }
 
 /// Runs the demonstration until Ctrl-C.
@@ -52,7 +55,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock::compressed(origin, arguments.speed));
     let registry = registry(&database.pool, clock).await?;
     let begins_in = Millis((FIRST_TURN_IN.0 as f64 * arguments.speed) as i64);
-    let frame = frame(registry.now() + begins_in)?;
+    let frame = frame(registry.now() + begins_in, &arguments.policies)?;
     let amphi = create(&database.pool, &registry, &frame, sample()?, true).await?;
     let (site, serving) =
         Site::open(&database.pool, registry, listener, None, std::future::pending()).await?;
@@ -70,7 +73,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
 }
 
 /// A session of two days that begins in a moment.
-fn frame(begins_at: amphi_engine::core::Timestamp) -> anyhow::Result<Frame> {
+fn frame(begins_at: Timestamp, policies: &PolicyArguments) -> anyhow::Result<Frame> {
     let ten_hours = Millis::from_minutes(600);
     let opening = Opening::new(vec![OpeningRange { opens_at: begins_at, closes_at: begins_at + ten_hours }])?;
     Ok(Frame {
@@ -79,8 +82,8 @@ fn frame(begins_at: amphi_engine::core::Timestamp) -> anyhow::Result<Frame> {
         time_zone: "Europe/Paris".to_owned(),
         opening,
         turn_duration: None,
-        round: Round::Live,
-        policies: Policies::default(),
+        round: policies.round(),
+        policies: policies.policies(),
     })
 }
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use amphi_engine::clock::SystemClock;
 use amphi_engine::core::call_list::RankBasis;
 use amphi_engine::core::setup::SetupError;
-use amphi_engine::core::{
-    Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Policies, Round, Setup,
-};
+use amphi_engine::core::{Actor, AmphiId, Command, CommandId, InternId, Millis, Period, Setup};
 use amphi_engine::protocol::Outcome;
 use amphi_engine::registry::Registry;
 use amphi_engine::room::{ADMINISTRATOR_BY_LINK, Room};
 use amphi_portal::drafting::{Frame, in_call_order, listing, setup, warnings};
 use amphi_portal::import::{Imported, ImportedIntern, ImportedPost, Problem, Problems, Source};
 use amphi_portal::import::{read_file, read_interns, read_posts};
+use amphi_portal::pages::wording::rules;
 use amphi_portal::people;
 use anyhow::{Context as _, bail};
 use chrono_tz::Tz;
@@ -24,6 +23,7 @@ use uuid::Uuid;
 
 use crate::database::{Database, DatabaseSettings};
 use crate::opening::{parse_duration, parse_opening};
+use crate::policies::PolicyArguments;
 use crate::site::registry;
 
 /// What `amphi import` may be told.
@@ -52,6 +52,8 @@ pub struct ImportArguments {
     /// Durée d’un tour (3m, 150s) ; par défaut 3 min, 5 min pour moins de 30 internes
     #[arg(long, value_parser = parse_duration, value_name = "DURÉE")]
     turn: Option<Millis>,
+    #[command(flatten)]
+    policies: PolicyArguments,
     /// Montre la liste d’appel telle qu’elle sera, sans rien enregistrer
     #[arg(long)]
     dry_run: bool,
@@ -115,8 +117,8 @@ pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
         time_zone: arguments.time_zone,
         opening,
         turn_duration: arguments.turn,
-        round: Round::Live,
-        policies: Policies::default(),
+        round: arguments.policies.round(),
+        policies: arguments.policies.policies(),
     };
     if frame.title.is_empty() {
         bail!("Donnez un titre à l’amphi (--title).");
@@ -147,6 +149,10 @@ fn tell_warnings<'a>(warnings: impl Iterator<Item = &'a Problem>) {
 fn dry_run(draft: &Setup, ranked: &[(ImportedIntern, RankBasis)]) {
     for line in listing(draft, ranked) {
         println!("{line}");
+    }
+    println!("Les règles de cette séance :");
+    for rule in rules(draft.round, &draft.policies, draft.turn_duration) {
+        println!("  {}", rule.says);
     }
     tell_draft(draft);
     println!("Essai seulement : rien n’a été enregistré.");
@@ -185,7 +191,7 @@ fn said(problem: &SetupError) -> String {
         SetupError::TurnDuration => "un tour dure de 10 secondes à 1 heure (--turn)".to_owned(),
         SetupError::ExtraTime(rank) => format!("le rang {rank} a plus de 200 % de temps majoré"),
         SetupError::ExtensionSteps => {
-            "les prolongations possibles vont en croissant, de 10 secondes à 30 minutes, six au plus"
+            "les prolongations possibles vont en croissant, de 10 secondes à 30 minutes, six au plus (--extension-steps)"
                 .to_owned()
         }
         SetupError::TimeZone(zone) => format!("« {zone} » n’est pas un fuseau connu"),

@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod links;
 mod opening;
+mod policies;
 mod private_postgres;
 mod robots;
 mod serve;

@@ -69,7 +69,7 @@ pub fn setup(
         pseudonym: pseudonym(index),
         extra_time_percent: intern.extra_time_percent,
         rank_basis: basis.clone(),
-        supernumerary: None,
+        supernumerary: intern.supernumerary,
     });
     let posts = posts.iter().map(|post| Post {
         imotep: post.imotep.clone(),
@@ -197,13 +197,9 @@ pub fn listing(setup: &Setup, ranked: &[(ImportedIntern, RankBasis)]) -> Vec<Str
             let rank = CallRank::from_index(index);
             // The rule itself, which comes last, would be the same on every line.
             let why = rank_explanation(basis).into_iter().take(2).collect::<Vec<_>>().join(" ");
-            format!(
-                "{:>4}  {}  {} {}  {why}",
-                rank.0,
-                zone.full(plan[index]),
-                intern.last_name,
-                intern.first_name
-            )
+            // A round without turns plans none.
+            let planned = plan.get(index).map(|at| format!("{}  ", zone.full(*at))).unwrap_or_default();
+            format!("{:>4}  {planned}{} {}  {why}", rank.0, intern.last_name, intern.first_name)
         })
         .collect()
 }

@@ -8,8 +8,9 @@ use super::columns::Layout;
 use super::limits::{MAX_CRITERIA, MAX_FIELD_CHARS};
 use super::problem::{At, Log};
 use super::table::{Cell, Row};
-use super::text::{Unclean, clean, quoted};
+use super::text::{Unclean, clean, fold, quoted};
 use super::{email, numbers};
+use amphi_engine::core::setup::Supernumerary;
 use std::ops::RangeInclusive;
 
 /// Digits of a telephone number (E.164 allows 15; the shortest national ones here have 6).
@@ -210,6 +211,24 @@ impl<'a, 'file> Fields<'a, 'file> {
                  pourcentage en plus (33 %).",
             )
         })
+    }
+
+    /// A right to an extra seat; none where nothing, or « non », is written.
+    ///
+    /// « Oui » alone is refused: whether the semester counts changes what may be chosen (3.3).
+    pub(super) fn supernumerary(&mut self, column: &'a str) -> Option<Option<Supernumerary>> {
+        let text = self.value(column)?;
+        match fold(&text).as_str() {
+            "" | "non" | "aucun" => Some(None),
+            "validant" | "surnombrevalidant" => Some(Some(Supernumerary::Validating)),
+            "nonvalidant" | "surnombrenonvalidant" => Some(Some(Supernumerary::NonValidating)),
+            _ => self.refuse(
+                column,
+                "invalid_supernumerary",
+                format!("{} n'est pas un surnombre", quoted(&text)),
+                "Laissez vide s'il n'y en a pas ; sinon écrivez « validant » ou « non validant ».",
+            ),
+        }
     }
 
     /// A telephone number as it was typed; a spreadsheet's lost zero is pointed out, not put back.

@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::problem::{At, Imported, Log, Problems};
 use super::table;
 use super::text::{fold, quoted};
+use amphi_engine::core::setup::Supernumerary;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
@@ -38,6 +39,8 @@ pub struct ImportedIntern {
     pub subdivision: String,
     /// Individual extra time in percent of a turn (`A11`); 0 is none, 33 a third more.
     pub extra_time_percent: u16,
+    /// Right to an extra seat (3.3), if any.
+    pub supernumerary: Option<Supernumerary>,
     /// Position in the call list, when the file gives it: then all have one, 1 to n.
     pub call_rank: Option<u32>,
     /// Telephone number, as written.
@@ -54,6 +57,7 @@ const VALIDATED_SEMESTERS: &str = "semestres_valides";
 const SPECIALTY: &str = "des";
 const SUBDIVISION: &str = "subdivision";
 const EXTRA_TIME: &str = "majoration_temps";
+const SUPERNUMERARY: &str = "surnombre";
 const CALL_RANK: &str = "rang_appel";
 const PHONE: &str = "telephone";
 
@@ -64,7 +68,7 @@ const COHORT_SIZES: RangeInclusive<u32> = 1..=100_000;
 /// The longest internship has 12 semesters, leaves and a second one included 20.
 const SEMESTERS: RangeInclusive<u32> = 0..=20;
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column {
         name: EMAIL,
         compulsory: true,
@@ -137,6 +141,17 @@ const COLUMNS: [Column; 12] = [
         synonyms: &["majorationdetemps", "majoration", "majorationdutemps", "tierstemps", "tempsmajore"],
     },
     Column {
+        name: SUPERNUMERARY,
+        compulsory: false,
+        synonyms: &[
+            "ensurnombre",
+            "choixensurnombre",
+            "typedesurnombre",
+            "posteensurnombre",
+            "stageensurnombre",
+        ],
+    },
+    Column {
         name: CALL_RANK,
         compulsory: false,
         synonyms: &["rangdappel", "ordredappel", "ordreappel", "rangdanslalistedappel"],
@@ -191,6 +206,7 @@ struct Draft {
     specialty: Option<String>,
     subdivision: Option<String>,
     extra_time_percent: Option<u16>,
+    supernumerary: Option<Option<Supernumerary>>,
     call_rank: Option<Option<u32>>,
     phone: Option<Option<String>>,
 }
@@ -213,6 +229,7 @@ impl Draft {
             specialty: fields.text(SPECIALTY),
             subdivision: fields.text(SUBDIVISION),
             extra_time_percent: fields.extra_time_percent(EXTRA_TIME),
+            supernumerary: fields.supernumerary(SUPERNUMERARY),
             call_rank: match call_ranks {
                 Some(bounds) => fields.call_rank(CALL_RANK, bounds).map(Some),
                 None => Some(None),
@@ -246,6 +263,7 @@ impl Draft {
             specialty: self.specialty?,
             subdivision: self.subdivision?,
             extra_time_percent: self.extra_time_percent?,
+            supernumerary: self.supernumerary?,
             call_rank: self.call_rank?,
             phone: self.phone?,
         })

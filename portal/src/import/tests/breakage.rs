@@ -86,6 +86,7 @@ const INTERN_BREAKAGES: &[Breakage] = &[
     breakage!("hole in call ranks", "interns", |c| add_column(c, "Rang d'appel", |index| (index + usize::from(index == 12)).to_string()), Some(13), Some("Rang d'appel"), "out_of_range", "« 13 »"),
     breakage!("missing call rank", "interns", |c| add_column(c, "rang_appel", |index| if index == 5 { String::new() } else { index.to_string() }), Some(6), Some("rang_appel"), "missing_value", "rang d'appel"),
     breakage!("phone in letters", "interns", |c| add_column(c, "Tél.", |_| "sur demande".into()), Some(2), Some("Tél."), "invalid_phone", "« sur demande »"),
+    breakage!("doubtful extra seat", "interns", |c| add_column(c, "Surnombre", |index| if index == 3 { "oui".into() } else { String::new() }), Some(4), Some("Surnombre"), "invalid_supernumerary", "« oui »"),
     breakage!("too many columns", "interns", |c| for _ in 0..60 { add_column(c, "x", |_| "y".into()); }, Some(1), None, "too_many_columns", "au plus 64"),
 ];
 

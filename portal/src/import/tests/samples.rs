@@ -132,6 +132,26 @@ fn optional_columns_may_be_absent_or_filled() {
 }
 
 #[test]
+fn r3_3_supernumeraries_are_read_as_people_write_them() {
+    let spelled = ["", "non", "Validant", "NON VALIDANT", "non-validant", "surnombre validant"];
+    let mut cells = small("interns.csv");
+    for (index, row) in cells.iter_mut().enumerate() {
+        row.push(match index {
+            0 => "En surnombre".to_owned(),
+            _ => spelled.get(index - 1).unwrap_or(&"").to_string(),
+        });
+    }
+    let read: Vec<_> = interns(joined(&cells, ";", "\n").as_bytes())
+        .into_iter()
+        .map(|intern| intern.supernumerary)
+        .collect();
+    use amphi_engine::core::setup::Supernumerary::{NonValidating, Validating};
+    let expected =
+        [None, None, Some(Validating), Some(NonValidating), Some(NonValidating), Some(Validating), None];
+    assert_eq!(read[..7], expected);
+}
+
+#[test]
 fn fields_are_cleaned() {
     let mut cells = small("interns.csv");
     cells[1][0] = "\u{A0}Nathan.JOLY876@Exemple.fr ".to_owned();

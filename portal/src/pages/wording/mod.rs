@@ -6,6 +6,7 @@
 //! Deliberately absent: any decision; which phrase applies is decided by the panels.
 
 mod phrases;
+mod policies;
 mod rank;
 mod refusal;
 mod times;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use amphi_engine::core::setup::{Half, Period};
 use amphi_engine::core::{ChoiceManner, Standing, Status, TurnOutcome};
 
+pub use policies::{Rule, rules};
 pub use rank::{rank_explanation, thousands};
 pub use refusal::{Audience, Refusal, code_of, refusal, rejection_from_code};
 pub use times::{Zone, countdown, duration};
