@@ -25,13 +25,11 @@ use crate::chain::{Position, Step};
 use crate::clock;
 use crate::command::Pending;
 use crate::door::Door;
-use crate::room::{GivenReceipt, Receipt, Room, count};
+use crate::room::{GivenReceipt, Receipt, Room, ServiceNotice, count};
 use crate::server_clock::ServerClock;
 use crate::state::{Standing, number};
 use crate::wire::{self, Decoder, Frame};
 
-/// First and longest random wait before coming back (`PROTOCOL.md`, close codes).
-const COME_BACK_MS: (u64, u64) = (3_000, 30_000);
 /// How long a connection attempt may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -75,6 +73,7 @@ pub struct Viewer {
     closed_with: Cell<Option<u16>>,
     writer: RefCell<Option<OwnedWriteHalf>>,
     task: RefCell<Option<AbortHandle>>,
+    coming_back: Cell<bool>,
     pub(crate) pending: RefCell<HashMap<Uuid, Pending>>,
     /// Something about this client changed: its phase, its standing, its receipt.
     pub news: Notify,
@@ -97,6 +96,7 @@ impl Viewer {
             closed_with: Cell::new(None),
             writer: RefCell::default(),
             task: RefCell::default(),
+            coming_back: Cell::new(false),
             pending: RefCell::default(),
             news: Notify::new(),
         })
@@ -130,6 +130,11 @@ impl Viewer {
     /// The server's clock.
     pub fn clock(&self) -> Option<ServerClock> {
         self.clock.get()
+    }
+
+    /// Lets it believe that it was at `position` before: it will ask to be resumed from there.
+    pub fn remember(&self, position: Position) {
+        self.position.set(Some(position));
     }
 
     // --- connecting ---------------------------------------------------------------------------
@@ -246,21 +251,31 @@ impl Viewer {
             self.room.fault(self.name(), how);
             return;
         }
-        self.come_back().await;
+        tokio::task::spawn_local(self.come_back());
     }
 
+    /// Tries until it is back; only one of these at a time, whatever ended how often meanwhile.
     async fn come_back(self: Rc<Self>) {
-        let mut longest_ms = COME_BACK_MS.0;
+        if self.coming_back.replace(true) {
+            return;
+        }
+        self.try_to_come_back().await;
+        self.coming_back.set(false);
+    }
+
+    async fn try_to_come_back(self: &Rc<Self>) {
+        let mut longest = self.room.patience.first_return;
         while !self.room.over.get() {
-            tokio::time::sleep(Duration::from_millis(rand::random_range(0..longest_ms))).await;
-            match self.connect().await {
-                Ok(()) => return count(&self.room.counts.reconnections),
-                Err(problem) => eprintln!("{} could not come back yet: {problem:#}", self.name()),
+            tokio::time::sleep(longest.mul_f64(rand::random())).await;
+            if self.connect().await.is_ok() {
+                return count(&self.room.counts.reconnections);
             }
+            count(&self.room.counts.failed_returns);
+            self.go_away();
             if self.phase.get() == Phase::Failed {
                 return;
             }
-            longest_ms = (longest_ms * 2).min(COME_BACK_MS.1);
+            longest = (longest * 2).min(self.room.patience.longest_return);
         }
     }
 
@@ -357,7 +372,8 @@ impl Viewer {
             "change" => self.on_new_change(text, message, now),
             "me" => self.on_me(&message),
             "outcome" | "busy" => self.on_answer(kind, &message, now),
-            "presence" | "clock" | "service" => Ok(()),
+            "presence" | "clock" => Ok(()),
+            "service" => self.on_service(&message, now),
             _ => {
                 count(&self.room.counts.unknown_messages);
                 Ok(())
@@ -413,9 +429,7 @@ impl Viewer {
         ensure!(self.phase.get() == Phase::Live, "a change came before the snapshot");
         let position = self.position.get().context("a change without a position")?;
         let mut chain = self.room.chain.borrow_mut();
-        let name = if chain.step_mut(position.seq).is_none() { self.name() } else { String::new() };
-        chain.tell(&name, position, text, message, now)?;
-        let step = chain.step_mut(position.seq).context("the chain lost a step")?;
+        let (step, _) = chain.tell(&self.name(), position, text, message, now)?;
         if step.choice.is_none() {
             let timing = self.room.timing.borrow();
             step.choice = step.placed.iter().find_map(|placed| timing.choice_of(placed.rank));
@@ -448,6 +462,12 @@ impl Viewer {
         if let Some(choice) = step.choice {
             self.room.timing.borrow_mut().known(choice, now);
         }
+    }
+
+    fn on_service(&self, message: &Value, at: Instant) -> Result<()> {
+        let available = message["available"].as_bool().context("a service message without available")?;
+        self.room.notices.borrow_mut().push(ServiceNotice { client: self.number, available, at });
+        Ok(())
     }
 
     fn on_me(&self, message: &Value) -> Result<()> {

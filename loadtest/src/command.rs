@@ -10,12 +10,11 @@ use uuid::Uuid;
 
 use crate::client::{Phase, Viewer};
 use crate::clock;
+use crate::deed::{Answered, Deed};
 use crate::room::count;
 use crate::state::{Standing, number};
 use crate::wire;
 
-/// An answer that takes longer than this is a fault.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Random addition to `retry_after`.
 const BUSY_JITTER_MS: u64 = 50;
 
@@ -74,7 +73,20 @@ impl Viewer {
     /// # Errors
     /// When no answer comes, or this client failed.
     pub async fn submit(self: &Rc<Self>, action: Action, choice: Option<usize>) -> Result<Answer> {
-        let id = Uuid::new_v4();
+        self.submit_as(Uuid::new_v4(), action, choice).await
+    }
+
+    /// The same under an id of the caller's: to send a command again, or by another connection.
+    ///
+    /// # Errors
+    /// As [`Viewer::submit`].
+    pub async fn submit_as(
+        self: &Rc<Self>,
+        id: Uuid,
+        action: Action,
+        choice: Option<usize>,
+    ) -> Result<Answer> {
+        let patience = self.room.patience.answer;
         let frame = wire::text_frame(&action.to_message(id));
         loop {
             self.connected().await?;
@@ -90,7 +102,8 @@ impl Viewer {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 continue;
             }
-            match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            self.note_sent(id, action);
+            match tokio::time::timeout(patience, answer).await {
                 Ok(Ok(Answer::Busy(retry_after))) => {
                     count(&self.room.counts.busy);
                     let jitter = Duration::from_millis(rand::random_range(0..BUSY_JITTER_MS));
@@ -99,10 +112,32 @@ impl Viewer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(_connection_lost)) => {}
                 Err(_elapsed) => {
-                    self.fail(&format!("no answer to {action:?} within {} s", ANSWER_WITHIN.as_secs()));
+                    self.fail(&format!("no answer to {action:?} within {} s", patience.as_secs()));
                     bail!("{}: no answer to {action:?}", self.name());
                 }
             }
+        }
+    }
+
+    fn note_sent(&self, id: Uuid, action: Action) {
+        count(&self.room.counts.commands);
+        self.room.sent.notify_waiters();
+        let mut deeds = self.room.deeds.borrow_mut();
+        let deed = deeds.entry(id).or_insert_with(|| Deed {
+            id,
+            client: self.name(),
+            rank: self.door.role.rank(),
+            action,
+            sent: 0,
+            answers: Vec::new(),
+        });
+        deed.sent += 1;
+    }
+
+    fn note_answer(&self, id: Uuid, message: &Value) {
+        let answer = Answered { server_life: self.room.server_life.get(), outcome: message.clone() };
+        if let Some(deed) = self.room.deeds.borrow_mut().get_mut(&id) {
+            deed.answers.push(answer);
         }
     }
 
@@ -124,6 +159,7 @@ impl Viewer {
         let answer = if kind == "busy" {
             Answer::Busy(Duration::from_millis(number(message, "retry_after")?))
         } else {
+            self.note_answer(id, message);
             self.outcome(message, &pending, now)?
         };
         // Nobody waiting any more is no fault: the scenario has ended.

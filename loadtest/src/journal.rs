@@ -14,6 +14,10 @@ pub struct Entry {
     pub seq: u64,
     /// When, ms since 1970 on the server's clock.
     pub at: i64,
+    /// Ownership epoch of the server that wrote it.
+    pub epoch: u64,
+    /// The id of the command that asked for it, where it is what somebody asked.
+    pub command_id: Option<String>,
     /// What happened; `type` says what kind.
     pub payload: Value,
     /// The journal's hash up to here.
@@ -121,6 +125,8 @@ fn entry(line: &str) -> Result<Entry> {
     Ok(Entry {
         seq: number(&value, "seq")?,
         at,
+        epoch: value["epoch"].as_u64().unwrap_or_default(),
+        command_id: value["command_id"].as_str().map(str::to_owned),
         payload,
         hash: value["hash"].as_str().context("an entry without hash")?.to_owned(),
     })

@@ -2,10 +2,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 pub mod chain;
+pub mod chaos;
 pub mod client;
 pub mod clock;
 pub mod command;
 pub mod crowd;
+pub mod deed;
 pub mod door;
 pub mod journal;
 pub mod last_seats;
@@ -13,6 +15,8 @@ pub mod opening;
 pub mod oracle;
 pub mod plan;
 pub mod process_figures;
+pub mod processes;
+pub mod raw_socket;
 pub mod report;
 pub mod robot;
 pub mod room;

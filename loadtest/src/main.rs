@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use amphi_loadtest::chaos::{self, ChaosArgs};
 use amphi_loadtest::scenario_room::{self, RoomArgs};
 use amphi_loadtest::scenario_whole::{self, WholeArgs};
 use anyhow::Result;
@@ -41,6 +42,12 @@ enum Scenario {
     /// journal with its number and hash, every turn opened when A6 says, every client's state equal to a fresh
     /// snapshot.
     Whole(Box<WholeArgs>),
+    /// Server and Postgres killed, frozen, cut and raced, then everything checked
+    ///
+    /// The promises that must survive it are held against what clients were told and what the exported journal
+    /// says: one line `ok` or `VIOLATED` per check, with figures, and one JSON report. Exit code 1 on any violation;
+    /// the command that plays it again is said.
+    Chaos(Box<ChaosArgs>),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
         match &cli.scenario {
             Scenario::Room(args) => room(args).await,
             Scenario::Whole(args) => whole(args).await,
+            Scenario::Chaos(args) => Ok(chaos(args).await),
         }
     });
     result.unwrap_or_else(|problem| failed(&problem))
@@ -80,6 +88,12 @@ async fn whole(args: &WholeArgs) -> Result<ExitCode> {
         (true, false) => ExitCode::from(VIOLATED),
         (true, true) => ExitCode::SUCCESS,
     })
+}
+
+async fn chaos(args: &ChaosArgs) -> ExitCode {
+    let outcome = chaos::run(args).await;
+    println!("{:#}", outcome.report);
+    if outcome.holds { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) }
 }
 
 fn failed(problem: &anyhow::Error) -> ExitCode {

@@ -126,6 +126,7 @@ pub fn counts(room: &Room) -> Value {
         "busy": counts.busy.get(),
         "reconnections": counts.reconnections.get(),
         "resumed": counts.resumed.get(),
+        "failed_returns": counts.failed_returns.get(),
         "unknown_messages": counts.unknown_messages.get(),
         "held": counts.held.get(),
         "held_refused": counts.held_refused.get(),

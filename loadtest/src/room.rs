@@ -4,12 +4,18 @@
 //! await.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use tokio::sync::Notify;
+use uuid::Uuid;
+
 use crate::chain::Chain;
+use crate::deed::Deed;
 use crate::timing::Timing;
 
 /// How much one read may take. One buffer for all clients: a client at rest has none.
@@ -63,6 +69,8 @@ pub struct Fault {
 /// Plain counts of one run.
 #[derive(Debug, Default)]
 pub struct Counts {
+    /// Commands sent, those sent again included.
+    pub commands: Cell<u64>,
     /// Changes delivered.
     pub deliveries: Cell<u64>,
     /// Snapshots after the first of a connection: the server brought a slow client up to date.
@@ -73,6 +81,8 @@ pub struct Counts {
     pub reconnections: Cell<u64>,
     /// Of these, how many the server resumed without a snapshot.
     pub resumed: Cell<u64>,
+    /// Attempts to come back that came to nothing; another one followed.
+    pub failed_returns: Cell<u64>,
     /// Messages of a type unknown to version 1.
     pub unknown_messages: Cell<u64>,
     /// Choices that were held.
@@ -83,6 +93,39 @@ pub struct Counts {
     pub post_taken: Cell<u64>,
     /// Bytes read from all sockets.
     pub bytes: Cell<u64>,
+}
+
+/// How patient the clients of a room are, in real time.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Longest random wait before the first attempt to come back…
+    pub first_return: Duration,
+    /// …which doubles up to this.
+    pub longest_return: Duration,
+    /// A command that is not answered for this long, on a connection that lives, is a fault.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    /// What `PROTOCOL.md` asks of clients (close codes).
+    fn default() -> Self {
+        Self {
+            first_return: Duration::from_secs(3),
+            longest_return: Duration::from_secs(30),
+            answer: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A client was told whether choices can be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceNotice {
+    /// Number of the client.
+    pub client: usize,
+    /// What it was told.
+    pub available: bool,
+    /// When it read that.
+    pub at: Instant,
 }
 
 /// Adds one.
@@ -100,6 +143,10 @@ pub struct Room {
     pub amphi: String,
     /// Whether a lost connection is made again (else it is a fault).
     pub reconnect: bool,
+    /// How long the clients wait for what.
+    pub patience: Patience,
+    /// How often the server under test was started anew: what only lived in its memory is gone since.
+    pub server_life: Cell<u32>,
     /// Nothing more is expected: the end of a connection is no fault.
     pub over: Cell<bool>,
     /// What was told.
@@ -108,6 +155,12 @@ pub struct Room {
     pub timing: RefCell<Timing>,
     /// What was proved.
     pub receipts: RefCell<Vec<GivenReceipt>>,
+    /// Every command that was sent, and what was answered to it.
+    pub deeds: RefCell<BTreeMap<Uuid, Deed>>,
+    /// A command is being sent.
+    pub sent: Notify,
+    /// What clients were told of the service.
+    pub notices: RefCell<Vec<ServiceNotice>>,
     /// What was counted.
     pub counts: Counts,
     pub(crate) read_buffer: RefCell<Box<[u8]>>,
@@ -128,10 +181,15 @@ impl Room {
             address,
             amphi: amphi.to_owned(),
             reconnect,
+            patience: Patience::default(),
+            server_life: Cell::new(0),
             over: Cell::new(false),
             chain: RefCell::default(),
             timing: RefCell::default(),
             receipts: RefCell::default(),
+            deeds: RefCell::default(),
+            sent: Notify::new(),
+            notices: RefCell::default(),
             counts: Counts::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             faults: RefCell::default(),

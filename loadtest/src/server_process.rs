@@ -5,12 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use crate::door::Doors;
+use crate::processes::signal;
 
 /// Creating a database and starting it may take this long.
 const START_WITHIN: Duration = Duration::from_secs(120);
@@ -36,66 +37,90 @@ pub struct Import {
     pub turn: String,
 }
 
-/// A running server with a data directory of its own.
-pub struct ServerProcess {
+/// How to start a server, again and again on the same data.
+#[derive(Debug, Clone)]
+pub struct Launch {
     binary: PathBuf,
     directory: PathBuf,
     keep: bool,
-    child: Child,
-    /// Its process id.
-    pub pid: u32,
-    /// `HOST:PORT` it listens on.
-    pub authority: String,
+    /// Where it listens; `127.0.0.1:0` picks a port, which a restart keeps.
+    pub listen: String,
+    /// How fast its clock runs; real time when absent.
+    pub speed: Option<f64>,
+    /// The only core it may use.
+    pub pin_to_core: Option<usize>,
+    /// The Postgres that it uses; a private one of its own when absent.
+    pub database_url: Option<String>,
 }
 
-impl ServerProcess {
-    /// Starts `binary serve` on a new data directory, under `parent` (kept) or the system's temporary
-    /// directory (removed afterwards), with its clock running at `speed`.
+impl Launch {
+    /// A server of `binary` on a new directory, under `parent` (kept) or the system's temporary directory
+    /// (removed by a clean stop).
     ///
     /// # Errors
-    /// When it ends or says nothing within two minutes; its log is then named.
-    pub async fn start(
-        binary: &Path,
-        parent: Option<&Path>,
-        speed: Option<f64>,
-        pin_to_core: Option<usize>,
-    ) -> Result<Self> {
+    /// When the directory cannot be made, or there is no such binary.
+    pub fn new(binary: &Path, parent: Option<&Path>) -> Result<Self> {
         let root = parent.map_or_else(std::env::temp_dir, Path::to_owned);
         let directory = root.join(format!("amphi-load-{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&directory)?;
         let binary = binary.canonicalize().with_context(|| format!("no server at {}", binary.display()))?;
-        let log = std::fs::File::create(directory.join("server.log"))?;
-        let mut command = match pin_to_core {
+        Ok(Self {
+            binary,
+            directory,
+            keep: parent.is_some(),
+            listen: "127.0.0.1:0".to_owned(),
+            speed: None,
+            pin_to_core: None,
+            database_url: None,
+        })
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it ends or says nothing within two minutes; its log is then named.
+    pub async fn start(mut self) -> Result<ServerProcess> {
+        let mut child = self.spawn()?;
+        let pid = child.id().context("the server ended at once")?;
+        let waiting = tokio::time::timeout(START_WITHIN, listening_address(&mut child)).await;
+        let why = match waiting {
+            Ok(Ok(authority)) => {
+                self.listen.clone_from(&authority);
+                return Ok(ServerProcess { launch: self, child, pid, authority });
+            }
+            Ok(Err(problem)) => format!("{problem:#}"),
+            Err(_elapsed) => "it said nothing in time".to_owned(),
+        };
+        terminate(&child);
+        bail!("the server did not start: {why}; see {}", self.file("server.log").display())
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let log = std::fs::File::options().create(true).append(true).open(self.file("server.log"))?;
+        let mut command = match self.pin_to_core {
             Some(core) => {
                 let mut taskset = Command::new("taskset");
-                taskset.args(["--cpu-list", &core.to_string()]).arg(&binary);
+                taskset.args(["--cpu-list", &core.to_string()]).arg(&self.binary);
                 taskset
             }
-            None => Command::new(&binary),
+            None => Command::new(&self.binary),
         };
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-directory"]).arg(directory.join("data"));
-        if let Some(speed) = speed {
+        command.args(["serve", "--listen", &self.listen]);
+        self.choose_database(&mut command);
+        if let Some(speed) = self.speed {
             command.args(["--speed", &speed.to_string()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().with_context(|| format!("starting {}", binary.display()))?;
-        let pid = child.id().context("the server ended at once")?;
-        let waiting = tokio::time::timeout(START_WITHIN, listening_address(&mut child)).await;
-        let keep = parent.is_some();
-        match waiting {
-            Ok(Ok(authority)) => Ok(Self { binary, directory, keep, child, pid, authority }),
-            outcome => {
-                terminate(&child);
-                let why = outcome.map_or_else(
-                    |_| "it said nothing in time".to_owned(),
-                    |o| match o {
-                        Err(problem) => format!("{problem:#}"),
-                        Ok(_) => String::new(),
-                    },
-                );
-                bail!("the server did not start: {why}; see {}", directory.join("server.log").display())
-            }
+        command.spawn().with_context(|| format!("starting {}", self.binary.display()))
+    }
+
+    fn choose_database(&self, command: &mut Command) {
+        match &self.database_url {
+            Some(url) => drop(command.env("DATABASE_URL", url)),
+            // The environment of whoever runs this must not decide.
+            None => drop(command.env_remove("DATABASE_URL")),
         }
+        command.arg("--data-directory").arg(self.data_directory());
     }
 
     /// Where it keeps its data.
@@ -140,7 +165,7 @@ impl ServerProcess {
     /// # Errors
     /// When the export fails.
     pub async fn export(&self, amphi: &str) -> Result<PathBuf> {
-        let file = self.file("journal.jsonl");
+        let file = self.file(&format!("journal-{amphi}.jsonl"));
         let mut command = self.command(&["export", amphi]);
         command.arg("--output").arg(&file);
         run(command).await?;
@@ -149,8 +174,83 @@ impl ServerProcess {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(words).arg("--data-directory").arg(self.data_directory());
+        command.args(words);
+        self.choose_database(&mut command);
         command
+    }
+}
+
+/// A running server with a data directory of its own.
+pub struct ServerProcess {
+    /// How it was started.
+    pub launch: Launch,
+    child: Child,
+    /// Its process id.
+    pub pid: u32,
+    /// `HOST:PORT` it listens on.
+    pub authority: String,
+}
+
+impl ServerProcess {
+    /// Starts `binary serve` on a new data directory, under `parent` (kept) or the system's temporary
+    /// directory (removed afterwards), with its clock running at `speed`.
+    ///
+    /// # Errors
+    /// When it ends or says nothing within two minutes; its log is then named.
+    pub async fn start(
+        binary: &Path,
+        parent: Option<&Path>,
+        speed: Option<f64>,
+        pin_to_core: Option<usize>,
+    ) -> Result<Self> {
+        Launch { speed, pin_to_core, ..Launch::new(binary, parent)? }.start().await
+    }
+
+    /// Kills it at once (SIGKILL), and `victims` with it; gives back how to start it again.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn kill(mut self, victims: &[u32]) -> Result<Launch> {
+        for pid in victims {
+            signal(*pid, Signal::KILL);
+        }
+        signal(self.pid, Signal::KILL);
+        self.child.wait().await?;
+        Ok(self.launch.clone())
+    }
+
+    /// Where it keeps its data.
+    pub fn data_directory(&self) -> PathBuf {
+        self.launch.data_directory()
+    }
+
+    /// A file of ours beside its data.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.launch.file(name)
+    }
+
+    /// Imports and publishes an amphi; its id.
+    ///
+    /// # Errors
+    /// When the import is refused.
+    pub async fn import(&self, import: &Import) -> Result<String> {
+        self.launch.import(import).await
+    }
+
+    /// The personal links of an amphi.
+    ///
+    /// # Errors
+    /// When they cannot be had or read.
+    pub async fn links(&self, amphi: &str) -> Result<Doors> {
+        self.launch.links(amphi).await
+    }
+
+    /// Exports the journal of an amphi; where to.
+    ///
+    /// # Errors
+    /// When the export fails.
+    pub async fn export(&self, amphi: &str) -> Result<PathBuf> {
+        self.launch.export(amphi).await
     }
 
     /// Whether it still runs.
@@ -180,10 +280,10 @@ impl ServerProcess {
             "the server stopped with {status}; see {}",
             self.file("server.log").display()
         );
-        if self.keep {
-            eprintln!("kept: {}", self.directory.display());
+        if self.launch.keep {
+            eprintln!("kept: {}", self.launch.directory.display());
         } else {
-            std::fs::remove_dir_all(&self.directory)?;
+            std::fs::remove_dir_all(&self.launch.directory)?;
         }
         Ok(())
     }
@@ -198,9 +298,8 @@ impl Drop for ServerProcess {
 
 /// SIGTERM, if it still runs.
 fn terminate(child: &Child) {
-    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
-        // It may have ended meanwhile, which is what was wanted.
-        let _ = kill_process(pid, Signal::TERM);
+    if let Some(pid) = child.id() {
+        signal(pid, Signal::TERM);
     }
 }
 

@@ -1,0 +1,148 @@
+//! `chaos`: the real server and the real Postgres, killed, frozen, cut and raced; a verdict and figures.
+//!
+//! Each scenario plays with processes of its own, and holds what its clients were told and what the exported
+//! journal says against the promises (`P1`…) and the checks (`C3`…, `S1`…) of the README. A scenario that breaks
+//! off is a violation, too. Absent: faults inside the server's process, which the simulator injects.
+
+pub mod actors;
+pub mod kills;
+pub mod promises;
+pub mod stage;
+pub mod verdict;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::chaos::verdict::{Check, Verdict};
+use crate::clock;
+use crate::crowd::{round3, seconds_since};
+use crate::process_figures::machine;
+
+/// A scenario that could not be played to its end, as it is called in verdicts.
+const PLAYED: &str = "the scenario was played to its end";
+
+/// What breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// The server is killed under load, sometimes with its Postgres (C5)
+    Kills,
+}
+
+impl Scenario {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// How much of it belongs to every run of the tests.
+    fn usual_count(self) -> u64 {
+        match self {
+            Self::Kills => 3,
+        }
+    }
+
+    async fn play(self, run: &Run) -> Result<Verdict> {
+        match self {
+            Self::Kills => kills::play(run).await,
+        }
+    }
+}
+
+/// Parameters of a run.
+#[derive(Debug, Clone, Args)]
+pub struct ChaosArgs {
+    /// The server to start, on data directories of its own
+    #[arg(long, value_name = "BINARY", default_value = "target/release/amphi")]
+    pub server: PathBuf,
+    /// Only this scenario; without it, all, one after the other
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<Scenario>,
+    /// How often: kills, cuts, outages, races…; without it, the usual small number of each scenario
+    #[arg(long, requires = "only", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Decides who does what, and the moment of each fault, as far as real processes can be replayed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the data directories, the journals and the servers' logs in new directories here
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// What one scenario is given.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The server's program.
+    pub server: PathBuf,
+    /// Where to keep everything.
+    pub keep: Option<PathBuf>,
+    /// How often.
+    pub count: u64,
+    /// Decides everything that is ours to decide.
+    pub seed: u64,
+}
+
+/// What became of all scenarios.
+pub struct Outcome {
+    /// For standard output.
+    pub report: Value,
+    /// Whether every check of every scenario holds.
+    pub holds: bool,
+}
+
+/// Plays, says one line per check, and reports.
+pub async fn run(args: &ChaosArgs) -> Outcome {
+    let scenarios = args.only.map_or_else(|| Scenario::value_variants().to_vec(), |only| vec![only]);
+    let mut played = Vec::new();
+    for scenario in scenarios {
+        let count = args.count.unwrap_or_else(|| scenario.usual_count());
+        let run = Run { server: args.server.clone(), keep: args.keep.clone(), count, seed: args.seed };
+        let began = clock::now();
+        let mut verdict = Verdict::default();
+        match scenario.play(&run).await {
+            Ok(found) => verdict.extend(found.checks),
+            Err(problem) => {
+                let mut check = Check::new(PLAYED);
+                check.examine(false, || format!("{problem:#}"));
+                verdict.add(check);
+            }
+        }
+        played.push((scenario, run, verdict, round3(seconds_since(began))));
+    }
+    conclude(&played)
+}
+
+fn conclude(played: &[(Scenario, Run, Verdict, f64)]) -> Outcome {
+    for (scenario, run, verdict, _) in played {
+        for check in &verdict.checks {
+            eprintln!("{:12} {check}", scenario.name());
+        }
+        if !verdict.holds() {
+            let name = scenario.name();
+            eprintln!("replay: amphi-loadtest chaos --only {name} --count {} --seed {}", run.count, run.seed);
+        }
+    }
+    let holds = played.iter().all(|(_, _, verdict, _)| verdict.holds());
+    let scenarios: Vec<Value> = played
+        .iter()
+        .map(|(scenario, run, verdict, seconds)| {
+            json!({
+                "scenario": scenario.name(), "count": run.count, "seed": run.seed, "seconds": seconds,
+                "ok": verdict.holds(),
+                "checks": verdict.checks.iter().map(Check::to_json).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let report = json!({
+        "scenario": "chaos", "ok": holds, "generator_version": env!("CARGO_PKG_VERSION"),
+        "machine": machine(), "scenarios": scenarios,
+    });
+    Outcome { report, holds }
+}
+
+/// Says what was done.
+pub fn say(scenario: &str, what: &str) {
+    eprintln!("{scenario}: {what}");
+}

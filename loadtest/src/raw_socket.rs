@@ -1,0 +1,94 @@
+//! A bare connection, for what a well-behaved client does not do: asking for the first welcome after a
+//! restart, not reading, not answering pings, vanishing.
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::door::Door;
+use crate::room::Room;
+use crate::wire::{self, Decoder, Frame};
+
+/// See the [module](self).
+pub struct RawSocket {
+    stream: TcpStream,
+    decoder: Decoder,
+    texts: std::collections::VecDeque<String>,
+    closed: Option<Option<u16>>,
+}
+
+impl RawSocket {
+    /// Connects by `door` and says hello. `receive_buffer`: how many bytes the kernel may keep for us unread.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or refuses.
+    pub async fn open(room: &Room, door: &Door, receive_buffer: Option<u32>) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let mut stream = socket.connect(room.address).await?;
+        stream.set_nodelay(true)?;
+        let path = door.role.socket_path(&room.amphi);
+        let rest = wire::upgrade(&mut stream, &room.authority, &path, &door.token).await?;
+        let mut opened = Self {
+            stream,
+            decoder: Decoder::default(),
+            texts: std::collections::VecDeque::new(),
+            closed: None,
+        };
+        opened.take(&rest)?;
+        opened.say(r#"{"type":"hello","protocol":1}"#).await?;
+        Ok(opened)
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn say(&mut self, message: &str) -> Result<()> {
+        Ok(self.stream.write_all(&wire::text_frame(message)).await?)
+    }
+
+    /// The next message; pings are not answered.
+    ///
+    /// # Errors
+    /// When the connection ends, with the close code if there was one.
+    pub async fn next(&mut self) -> Result<String> {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            if let Some(text) = self.texts.pop_front() {
+                return Ok(text);
+            }
+            if let Some(code) = self.closed {
+                bail!("closed by the server with {code:?}");
+            }
+            let read = self.stream.read(&mut buffer).await.context("the connection broke")?;
+            anyhow::ensure!(read > 0, "the connection ended");
+            self.take(&buffer[..read])?;
+        }
+    }
+
+    /// The next message of this type.
+    ///
+    /// # Errors
+    /// As [`RawSocket::next`].
+    pub async fn next_of(&mut self, kind: &str) -> Result<String> {
+        let beginning = format!(r#"{{"type":"{kind}""#);
+        loop {
+            let text = self.next().await?;
+            if text.starts_with(&beginning) {
+                return Ok(text);
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        let (texts, closed) = (&mut self.texts, &mut self.closed);
+        self.decoder.feed(bytes, |frame| match frame {
+            Frame::Text(text) => texts.push_back(String::from_utf8_lossy(text).into_owned()),
+            Frame::Close(code) => *closed = Some(code),
+            Frame::Ping(_) | Frame::Pong => {}
+        })
+    }
+}
