@@ -227,7 +227,7 @@ fn begun() -> Chain {
     chain
 }
 
-fn change(epoch: u64, from_seq: u64, seq: u64, participants: Value, seats_left: u64) -> Value {
+fn change(epoch: u64, from_seq: u64, seq: u64, participants: &Value, seats_left: u64) -> Value {
     json!({
         "type": "change", "epoch": epoch, "from_seq": from_seq, "seq": seq, "status": "open", "turn": null,
         "participants": participants, "posts": [{"number": 1, "seats_left": seats_left}], "held": [], "at": 2,
@@ -241,32 +241,32 @@ fn placed() -> Value {
 #[test]
 fn a_restarted_server_may_tell_the_past_entry_by_entry() {
     let mut chain = begun();
-    told(&mut chain, 4, &change(1, 4, 6, json!([placed(), {"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
-    told(&mut chain, 4, &change(2, 4, 5, json!([placed()]), 1)).unwrap();
-    told(&mut chain, 5, &change(2, 5, 6, json!([{"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
+    told(&mut chain, 4, &change(1, 4, 6, &json!([placed(), {"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
+    told(&mut chain, 4, &change(2, 4, 5, &json!([placed()]), 1)).unwrap();
+    told(&mut chain, 5, &change(2, 5, 6, &json!([{"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
     // The same content, in the new epoch.
-    told(&mut chain, 4, &change(2, 4, 5, json!([placed()]), 1)).unwrap();
+    told(&mut chain, 4, &change(2, 4, 5, &json!([placed()]), 1)).unwrap();
     assert_eq!(chain.settle(), Vec::<String>::new());
 }
 
 #[test]
 fn a_past_told_otherwise_is_named() {
     let mut chain = begun();
-    told(&mut chain, 4, &change(1, 4, 6, json!([placed(), {"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
-    told(&mut chain, 4, &change(2, 4, 5, json!([placed()]), 1)).unwrap();
-    told(&mut chain, 5, &change(2, 5, 6, json!([{"rank": 2, "standing": "late"}]), 1)).unwrap();
+    told(&mut chain, 4, &change(1, 4, 6, &json!([placed(), {"rank": 2, "standing": "in_turn"}]), 1)).unwrap();
+    told(&mut chain, 4, &change(2, 4, 5, &json!([placed()]), 1)).unwrap();
+    told(&mut chain, 5, &change(2, 5, 6, &json!([{"rank": 2, "standing": "late"}]), 1)).unwrap();
     let wrong = chain.settle().join("\n");
     assert!(wrong.contains("leads elsewhere than another way"), "{wrong}");
 
     // Within one epoch, everybody is told the same cut.
     let mut chain = begun();
-    told(&mut chain, 4, &change(1, 4, 6, json!([placed()]), 1)).unwrap();
-    let problem = told(&mut chain, 4, &change(1, 4, 5, json!([placed()]), 1)).unwrap_err();
+    told(&mut chain, 4, &change(1, 4, 6, &json!([placed()]), 1)).unwrap();
+    let problem = told(&mut chain, 4, &change(1, 4, 5, &json!([placed()]), 1)).unwrap_err();
     assert!(problem.to_string().contains("something else"), "{problem}");
 
     // Another epoch is no excuse for another content.
     let mut chain = begun();
-    told(&mut chain, 4, &change(1, 4, 6, json!([placed()]), 1)).unwrap();
-    let problem = told(&mut chain, 4, &change(2, 4, 6, json!([placed()]), 0)).unwrap_err();
+    told(&mut chain, 4, &change(1, 4, 6, &json!([placed()]), 1)).unwrap();
+    let problem = told(&mut chain, 4, &change(2, 4, 6, &json!([placed()]), 0)).unwrap_err();
     assert!(problem.to_string().contains("something else"), "{problem}");
 }

@@ -25,7 +25,7 @@ pub enum Manner {
 
 /// Share of those who choose late, after passing…
 const PASSING: f64 = 0.3;
-/// …and of those who let their turn run out.
+/// …and of those who let their turn run out, where turns are short.
 const ABSENT: f64 = 0.08;
 /// Share of choices that go for the first post that is free: last seats are fought for.
 const FOR_THE_FIRST_POST: f64 = 0.4;
@@ -35,8 +35,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const EXPLAINED_SOON: Duration = Duration::from_millis(10);
 
 impl Manner {
-    /// One at random.
-    pub fn random(rng: &mut StdRng) -> Self {
+    fn random(rng: &mut StdRng) -> Self {
         let draw: f64 = rng.random();
         if draw < ABSENT {
             Self::Absent
@@ -50,9 +49,14 @@ impl Manner {
 
 /// Sets every intern of `cast` to act, each after at most `pause` whenever something is to be done; what goes
 /// wrong is a fault of the room.
-pub fn set_to_act(cast: &Rc<Cast>, pause: Duration, rng: &mut StdRng) {
+///
+/// `some_absent`: whether some let their turn run out.
+pub fn set_to_act(cast: &Rc<Cast>, pause: Duration, some_absent: bool, rng: &mut StdRng) {
     for viewer in &cast.interns {
-        let manner = Manner::random(rng);
+        let manner = match Manner::random(rng) {
+            Manner::Absent if !some_absent => Manner::Passing,
+            manner => manner,
+        };
         let mut own = StdRng::seed_from_u64(rng.random());
         let (cast, viewer) = (Rc::downgrade(cast), Rc::clone(viewer));
         tokio::task::spawn_local(async move {

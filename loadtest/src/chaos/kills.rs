@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
-use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
@@ -142,12 +141,12 @@ impl Session<'_> {
             &format!("amphi of {interns} interns, {} kills to come, seed {}", self.kills, self.seed),
         );
         cast.open().await?;
-        set_to_act(&cast, PAUSE, &mut rng);
+        set_to_act(&cast, PAUSE, true, &mut rng);
         for kill in 0..self.kills {
             let everybody_acted = interns as u64 * kill / self.kills;
             self.wait_for_its_time(&cast, usize::try_from(everybody_acted)?).await?;
             server = self.kill(server, &cast, &mut rng).await?;
-            ask_again(&cast, &mut rng).await?;
+            cast.ask_again(ASKED_AGAIN, &mut rng).await?;
         }
         cast.until("everybody to hold a seat", SESSION_WITHIN, |cast| cast.placed() == interns).await?;
         let ending = cast.finish(&server.launch, &all_ranks(interns)).await?;
@@ -232,18 +231,4 @@ async fn first_welcome(cast: &Cast, began: Instant) -> Result<f64> {
             Err(_) => tokio::time::sleep(TRIED_AGAIN_AFTER).await,
         }
     }
-}
-
-/// Sends some commands again that were answered before: the answers are compared at the end (P3).
-async fn ask_again(cast: &Cast, rng: &mut StdRng) -> Result<()> {
-    let answered: Vec<_> = {
-        let deeds = cast.room.deeds.borrow();
-        let effects = deeds.values().filter(|deed| deed.effect().is_some());
-        let of_interns = effects.filter_map(|deed| Some((deed.id, deed.rank?, deed.action)));
-        of_interns.sample(rng, ASKED_AGAIN)
-    };
-    for (id, rank, action) in answered {
-        cast.intern(rank)?.submit_as(id, action, None).await?;
-    }
-    Ok(())
 }

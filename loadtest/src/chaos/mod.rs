@@ -6,6 +6,7 @@
 
 pub mod actors;
 pub mod kills;
+pub mod lost_answers;
 pub mod promises;
 pub mod stage;
 pub mod verdict;
@@ -29,6 +30,8 @@ const PLAYED: &str = "the scenario was played to its end";
 pub enum Scenario {
     /// The server is killed under load, sometimes with its Postgres (C5)
     Kills,
+    /// The connection to Postgres is cut while a journal entry's answer is on its way (C3)
+    LostAnswers,
 }
 
 impl Scenario {
@@ -41,12 +44,14 @@ impl Scenario {
     fn usual_count(self) -> u64 {
         match self {
             Self::Kills => 3,
+            Self::LostAnswers => 100,
         }
     }
 
     async fn play(self, run: &Run) -> Result<Verdict> {
         match self {
             Self::Kills => kills::play(run).await,
+            Self::LostAnswers => lost_answers::play(run).await,
         }
     }
 }

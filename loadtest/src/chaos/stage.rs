@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use chrono::Days;
+use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 
 use crate::chain::Position;
 use crate::chaos::promises::{self, Story};
@@ -175,6 +177,24 @@ impl Cast {
     pub fn free_post(&self, pick: usize) -> Option<u16> {
         let free = self.room.chain.borrow().frontier()?.free_posts();
         free.get(pick % free.len().max(1)).map(|(post, _)| *post)
+    }
+
+    /// Sends `how_many` commands again that were answered before, each by its own client: the answers are
+    /// compared at the end (P3).
+    ///
+    /// # Errors
+    /// When one is not answered.
+    pub async fn ask_again(&self, how_many: usize, rng: &mut StdRng) -> Result<()> {
+        let answered: Vec<_> = {
+            let deeds = self.room.deeds.borrow();
+            let effects = deeds.values().filter(|deed| deed.effect().is_some());
+            let of_interns = effects.filter_map(|deed| Some((deed.id, deed.rank?, deed.action)));
+            of_interns.sample(rng, how_many)
+        };
+        for (id, rank, action) in answered {
+            self.intern(rank)?.submit_as(id, action, None).await?;
+        }
+        Ok(())
     }
 
     /// Closes the session, compares everything that was told, reads the journal, and judges: P1 to P5.
