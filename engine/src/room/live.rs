@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use amphi_core::CallRank;
+
 use super::{Live, RecentChange};
 use crate::fanout::{FanOut, Frame, frame};
 use crate::ledger::{Committed, Ledger};
@@ -87,13 +89,31 @@ impl Live {
         }
     }
 
-    /// Replaces the books after a reload: everybody asks anew what is true.
+    /// Replaces the books after a reload: everybody asks anew what is true, and whoever is concerned by what was
+    /// written without this server's hearing of it is told.
     pub(super) fn replace(&mut self, mut ledger: Ledger, recent: VecDeque<RecentChange>) {
         ledger.inherit_refusals(&mut self.ledger);
-        self.ledger = ledger;
+        let before = std::mem::replace(&mut self.ledger, ledger);
         self.recent = recent;
         self.snapshot = None;
         self.fan_out.all_fall_behind();
+        let ranks = 0..self.ledger.amphi().standings().len();
+        let mut dossiers = Vec::new();
+        for rank in ranks.map(CallRank::from_index) {
+            let me = self.ledger.me(rank);
+            if let Some(me) = me.filter(|me| before.me(rank).as_ref() != Some(me)) {
+                self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
+            }
+            let dossier = self.ledger.dossier(rank);
+            dossiers.extend(dossier.filter(|dossier| before.dossier(rank).as_ref() != Some(dossier)));
+            let proxy = |ledger: &Ledger| ledger.amphi().proxy_given(rank).map(|proxy| proxy.id);
+            if let Some(ended) = proxy(&before).filter(|ended| proxy(&self.ledger) != Some(*ended)) {
+                self.fan_out.close_holders(ended);
+            }
+        }
+        if !dossiers.is_empty() {
+            self.fan_out.to_administrators(&frame(&ServerMessage::Dossiers { dossiers }));
+        }
     }
 }
 

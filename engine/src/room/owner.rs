@@ -89,6 +89,12 @@ enum Attempt {
     Again,
 }
 
+/// Nobody knows whether it was written.
+struct Unknown {
+    /// When it was tried.
+    since: Timestamp,
+}
+
 impl Owner {
     async fn serve(&self, mailbox: &mut mpsc::Receiver<Envelope>, down_since: Option<Timestamp>) -> Flow {
         if let Some(down_since) = down_since {
@@ -161,8 +167,19 @@ impl Owner {
         Flow::Continue(())
     }
 
-    /// Decide, write, apply, answer, tell; or refuse; or reload.
+    /// One attempt; when nobody knows whether it was written, the room is reloaded.
     async fn attempt(&self, envelope: &mut Envelope) -> Flow<Attempt> {
+        match self.attempt_once(envelope).await? {
+            Ok(attempt) => Flow::Continue(attempt),
+            Err(Unknown { since }) => {
+                self.reload(since).await?;
+                Flow::Continue(Attempt::Again)
+            }
+        }
+    }
+
+    /// Decide, write, apply, answer, tell; or refuse.
+    async fn attempt_once(&self, envelope: &mut Envelope) -> Flow<Result<Attempt, Unknown>> {
         let prepared = {
             let live = self.room.live();
             let in_turn = live.ledger.amphi().turn().map(|turn| turn.rank);
@@ -172,12 +189,12 @@ impl Owner {
         };
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(rejection) => return self.refuse(envelope, rejection),
+            Err(rejection) => return self.refuse(envelope, rejection).map_continue(Ok),
         };
         if prepared.is_empty() {
             let seq = self.room.read(|ledger| ledger.position().seq);
             envelope.answer(Outcome::done(seq));
-            return Flow::Continue(Attempt::Settled);
+            return Flow::Continue(Ok(Attempt::Settled));
         }
         let started = self.room.now();
         let (written, was_slow) = self.write(prepared.append.clone()).await;
@@ -185,21 +202,20 @@ impl Owner {
             Ok(()) => {
                 self.committed(&prepared, envelope)?;
                 self.end_interruption(was_slow, started).await?;
-                Flow::Continue(Attempt::Settled)
+                Flow::Continue(Ok(Attempt::Settled))
             }
             Err(AppendError::PersonTaken(intern)) => {
                 self.end_interruption(was_slow, started).await?;
-                self.taken_elsewhere(envelope, intern).await
+                self.taken_elsewhere(envelope, intern).await.map_continue(Ok)
             }
             Err(AppendError::SiteTaken) => {
                 self.end_interruption(was_slow, started).await?;
-                self.site_taken(envelope)
+                self.site_taken(envelope).map_continue(Ok)
             }
             Err(AppendError::Fenced) => Flow::Break(()),
             Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
                 tracing::warn!(amphi = %self.room.id, %error, "reloading from the journal");
-                self.reload(started).await?;
-                Flow::Continue(Attempt::Again)
+                Flow::Continue(Err(Unknown { since: started }))
             }
         }
     }
@@ -364,32 +380,36 @@ impl Owner {
         Flow::Continue(())
     }
 
-    /// Looks at what the journal really holds; asks until it answers.
+    /// Looks at what the journal really holds, and takes up service again: as often as it takes.
+    ///
+    /// While a journal can be read and not written (a full disk), each round reads it anew. That is a loop and no
+    /// recursion, because it may last for hours.
     async fn reload(&self, down_since: Timestamp) -> Flow {
         self.room.live().set_journal_available(false);
         let (mut pause, longest) = RETRY_PAUSES;
-        // Before the first attempt, too: whatever makes every write fail must not make this spin.
-        tokio::time::sleep(pause).await;
         loop {
+            // Before the first attempt, too: whatever makes every write fail must not make this spin.
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
             if self.room.surroundings.stopping.is_cancelled() {
                 return Flow::Break(());
             }
             match load(self.room.id, &self.room.surroundings).await {
                 Ok(loaded) => {
                     self.room.live().replace(loaded.ledger, loaded.recent);
-                    break;
+                    let mut envelope =
+                        Envelope::from_engine(Command::Recover { down_since }, self.room.now());
+                    if let Ok(Attempt::Settled) = Box::pin(self.attempt_once(&mut envelope)).await? {
+                        break;
+                    }
                 }
-                Err(JournalError::Unavailable(_)) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(longest);
-                }
+                Err(JournalError::Unavailable(_)) => {}
                 Err(error) => {
                     tracing::error!(amphi = %self.room.id, %error, "the amphi cannot be reloaded");
                     return Flow::Break(());
                 }
             }
         }
-        Box::pin(self.engine_command(Command::Recover { down_since })).await?;
         self.room.live().set_journal_available(true);
         Flow::Continue(())
     }

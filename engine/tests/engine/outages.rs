@@ -7,7 +7,7 @@ use amphi_engine::limits::JOURNAL_SLOW_AFTER;
 use amphi_engine::protocol::{Outcome, Role, ServerMessage};
 
 use crate::faulty::{Fault, no_answer};
-use crate::scene::{ADMINISTRATOR, at, choose, intern, person, setup};
+use crate::scene::{ADMINISTRATOR, at, choose, intern, pass, person, setup};
 use crate::stage::{Stage, Viewer, done, id, refused};
 
 /// What a viewer was told of the service, in order.
@@ -144,4 +144,39 @@ async fn ticks_that_find_no_journal_come_again() {
     assert_eq!(stage.turn().map(|turn| turn.0), Some(2));
     let outcome = stage.does(intern(2), choose(2, 1)).await;
     assert!(matches!(outcome, Outcome::Done { receipt: Some(_), .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_got_a_seat_by_a_write_without_an_answer_is_given_the_receipt() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    done(stage.does(intern(1), pass(1)).await);
+    stage.until("09:03").await;
+    let mut latecomer = stage.watches(Role::Intern { rank: CallRank(1) });
+    assert!(matches!(stage.does(intern(1), choose(1, 1)).await, Outcome::Held { .. }));
+    latecomer.reads();
+    // The choice of rank 2 ends the turn, and so commits what was held; nobody hears that it is written.
+    stage.journal.plan(Fault::AnswerLost);
+    done(stage.does(intern(2), choose(2, 2)).await);
+    let told = latecomer.reads().into_iter().find_map(|message| match message {
+        ServerMessage::Me(me) => me.receipt,
+        _ => None,
+    });
+    assert_eq!(told, stage.receipt(1));
+    assert!(told.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_can_be_read_and_not_written_for_hours_does_not_pile_up() {
+    const WRITES: usize = 5_000;
+    let stage = Stage::begun(setup(2, &[1, 1])).await;
+    let mut screen = stage.watches(Role::Spectator);
+    screen.reads();
+    (0..WRITES).for_each(|_| stage.journal.plan(no_answer()));
+    let asked = stage.sends(intern(1), choose(1, 1));
+    assert!(done(asked.answered().await).is_some());
+    crate::stage::settle(&stage.room).await;
+    assert_eq!(service(&mut screen), [false, true]);
+    let interruptions =
+        stage.entries().await.into_iter().filter(|e| e.payload.contains("service_interrupted"));
+    assert_eq!(interruptions.count(), 1, "one outage");
 }
