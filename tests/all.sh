@@ -72,4 +72,7 @@ target/debug/amphi-loadtest whole \
     --speed 900 --viewers 1500 --missing 5 --cuts 20 --timer-tolerance-ms 2000 >target/whole.json
 grep -E '"(ok|assignments|deliveries|reconnections)"' target/whole.json
 
+say "chaos: server and Postgres killed, cut and raced"
+target/debug/amphi-loadtest chaos --server target/debug/amphi >target/chaos.json
+
 say "all passed"
