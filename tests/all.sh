@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of the project. Installs on Debian what is missing: Postgres, Chromium, ChromeDriver,
-# and a Python environment of its own for the example client. Needs the Rust toolchain.
+# and a Python environment of its own for the example client and the Autobahn cases. Needs the Rust toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,9 +19,10 @@ if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
-if [ ! -x target/venv/bin/python ] || ! target/venv/bin/python -c 'import websockets' 2>/dev/null; then
+if ! cmp -s tests/requirements.txt target/venv/installed.txt; then
     python3 -m venv target/venv
-    target/venv/bin/pip install --quiet 'websockets==15.0.1'
+    target/venv/bin/pip install --quiet -r tests/requirements.txt
+    cp tests/requirements.txt target/venv/installed.txt
 fi
 export AMPHI_PYTHON="$PWD/target/venv/bin/python"
 

@@ -8,9 +8,12 @@ mod crash_points;
 mod elsewhere;
 mod fan_out_model;
 mod faulty;
+mod hostile;
 mod lies;
+mod noise;
 mod outages;
 mod ownership;
+mod pipes;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod recovery;

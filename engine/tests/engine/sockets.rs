@@ -1,158 +1,21 @@
-//! Sockets through a real HTTP server and a real client, over pipes in memory: no network and no waiting,
-//! so that five seconds are five seconds, exactly.
-
-use std::io;
-use std::sync::Arc;
+//! The life of a socket: coming in, staying, not reading, being turned out.
 
 use amphi_engine::core::{CallRank, Command};
 use amphi_engine::limits::{
-    BLOCKED_AT_MOST, BUSY_RETRY_AFTER, CLIENT_MESSAGE_BYTES_MAX, COMMAND_WINDOW, COMMANDS_PER_WINDOW,
-    HELLO_WITHIN, MAILBOX_COMMANDS_MAX, PING_EVERY, PONG_WITHIN, SOCKETS_PER_PERSON_MAX,
+    BLOCKED_AT_MOST, BUSY_RETRY_AFTER, CLIENT_MESSAGE_BYTES_MAX, FAREWELL_WITHIN, HELLO_WITHIN,
+    MAILBOX_COMMANDS_MAX, PING_EVERY, PONG_WITHIN, SOCKETS_PER_PERSON_MAX,
 };
 use amphi_engine::protocol::Role;
-use amphi_engine::room::Room;
-use amphi_engine::socket::{self, Visitor};
-use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::routing::get;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{Duration, Instant};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::faulty::Fault;
-use crate::scene::{ADMINISTRATOR, at, setup};
+use crate::pipes::{FIRST, HELLO, Server, WIDE, command, stage};
+use crate::scene::{ADMINISTRATOR, at};
 use crate::stage::{Stage, done, eventually, snapshot, suspend};
-
-const FIRST: Role = Role::Intern { rank: CallRank(1) };
-const HELLO: &str = r#"{"type":"hello","protocol":1}"#;
-/// More than any test sends: a socket that is never full.
-const WIDE: usize = 1 << 22;
-
-/// Connections that are pipes.
-struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl axum::serve::Listener for Pipes {
-    type Io = DuplexStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (DuplexStream, ()) {
-        match self.0.recv().await {
-            Some(pipe) => (pipe, ()),
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A server for one room and one role.
-struct Server(mpsc::UnboundedSender<DuplexStream>);
-
-impl Server {
-    fn of(room: &Arc<Room>, role: Role) -> Self {
-        let room = Arc::clone(room);
-        let upgrade = move |upgrade: WebSocketUpgrade| {
-            let room = Arc::clone(&room);
-            async move {
-                socket::bounded(upgrade)
-                    .on_upgrade(move |socket| socket::serve(socket, room, Visitor::lasting(role)))
-            }
-        };
-        let (connect, connections) = mpsc::unbounded_channel();
-        let router = Router::new().route("/direct", get(upgrade));
-        tokio::spawn(async move { axum::serve(Pipes(connections), router).await });
-        Self(connect)
-    }
-
-    /// A client whose socket holds so many bytes that are not read.
-    async fn connect(&self, bytes: usize) -> Client {
-        let (near, far) = duplex(bytes);
-        self.0.send(far).unwrap();
-        let (socket, _) = tokio_tungstenite::client_async("ws://amphi.test/direct", near).await.unwrap();
-        Client(socket)
-    }
-
-    /// A client that has said hello and read what comes first.
-    async fn welcomes(&self) -> Client {
-        let mut client = self.connect(WIDE).await;
-        client.says(HELLO).await;
-        assert_eq!(client.next().await["type"], "welcome");
-        assert_eq!(client.next().await["type"], "snapshot");
-        client
-    }
-}
-
-struct Client(WebSocketStream<DuplexStream>);
-
-impl Client {
-    async fn says(&mut self, text: impl Into<String>) {
-        self.0.send(Message::text(text.into())).await.unwrap();
-    }
-
-    /// The next message of the protocol.
-    async fn next(&mut self) -> Value {
-        loop {
-            match self.0.next().await.unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The messages up to the answer to a command, and the answer.
-    async fn answer(&mut self) -> Value {
-        loop {
-            let message = self.next().await;
-            if message["command_id"].is_string() {
-                return message;
-            }
-        }
-    }
-
-    /// Reads on until the end; the code of the close frame, if one came.
-    async fn end(&mut self) -> Option<u16> {
-        let ending = async {
-            loop {
-                match self.0.next().await {
-                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return None,
-                }
-            }
-        };
-        tokio::time::timeout(PING_EVERY * 10, ending).await.expect("the connection ends")
-    }
-}
-
-impl Client {
-    /// What waits for a client that has not read since the welcome: a ping, and the end.
-    async fn unanswered_end(&mut self) -> u16 {
-        let mut bytes = Vec::new();
-        self.0.get_mut().read_to_end(&mut bytes).await.unwrap();
-        assert_eq!(bytes[..3], [0x89, 0, 0x88], "a ping without content, then a close frame");
-        u16::from_be_bytes([bytes[4], bytes[5]])
-    }
-}
-
-fn command(number: usize, action: &Value) -> String {
-    let mut message = json!({"type": "command", "command_id": crate::stage::id(number as u128)});
-    message.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
-    message.to_string()
-}
-
-async fn stage() -> Stage {
-    Stage::begun(setup(40, &[1, 20, 40])).await
-}
 
 // --- coming in -------------------------------------------------------------------------------------
 
@@ -222,47 +85,6 @@ async fn whoever_may_not_stay_is_told_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s6_what_is_not_of_this_protocol_ends_the_connection() {
-    let stage = stage().await;
-    let server = Server::of(&stage.room, Role::Spectator);
-    let text = |text: &str| Message::text(text.to_owned());
-    let fragment = |opcode, last| {
-        Message::Frame(Frame::message(vec![b' '; CLIENT_MESSAGE_BYTES_MAX / 2], OpCode::Data(opcode), last))
-    };
-    let cases: Vec<(&str, Vec<Message>)> = vec![
-        ("binary", vec![Message::binary(HELLO.as_bytes().to_vec())]),
-        ("not JSON", vec![text("bonjour")]),
-        ("an unknown type", vec![text(r#"{"type":"bonjour"}"#)]),
-        ("an unknown action", vec![text(&command(1, &json!({"action": "tick"})))]),
-        ("a message that is too long", vec![text(&" ".repeat(CLIENT_MESSAGE_BYTES_MAX + 1))]),
-        ("much too long", vec![text(&" ".repeat(CLIENT_MESSAGE_BYTES_MAX * 10))]),
-        (
-            "too long in fragments",
-            vec![
-                fragment(Data::Text, false),
-                fragment(Data::Continue, false),
-                fragment(Data::Continue, true),
-            ],
-        ),
-    ];
-    for (case, messages) in &cases {
-        for (mut client, when) in [(server.connect(WIDE).await, "first"), (server.welcomes().await, "later")]
-        {
-            for message in messages {
-                let _ = client.0.send(message.clone()).await;
-            }
-            assert_eq!(client.end().await, Some(4500), "{case}, {when}");
-        }
-    }
-    let mut again = server.welcomes().await;
-    again.says(HELLO).await;
-    assert_eq!(again.end().await, Some(4500), "hello twice");
-    let mut early = server.connect(WIDE).await;
-    early.says(r#"{"type":"resync"}"#).await;
-    assert_eq!(early.end().await, Some(4500), "something else before hello");
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_longest_message_is_read() {
     let stage = stage().await;
     let mut client = Server::of(&stage.room, Role::Administrator).welcomes().await;
@@ -271,52 +93,7 @@ async fn the_longest_message_is_read() {
     assert_eq!(client.answer().await["result"], "done");
 }
 
-#[tokio::test(start_paused = true)]
-async fn s6_arbitrary_bytes_harm_nobody() {
-    let stage = stage().await;
-    let server = Server::of(&stage.room, Role::Spectator);
-    let mut neighbour = server.welcomes().await;
-    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[0x56; 32]);
-    for _ in 0..300 {
-        let mut client = server.connect(WIDE).await;
-        let count = 1 + usize::from(arbitrary_bytes(&mut rng, 1)[0]) * 4;
-        let bytes = arbitrary_bytes(&mut rng, count);
-        // Past the client library, straight into the pipe.
-        let raw = client.0.get_mut();
-        raw.write_all(&bytes).await.unwrap();
-        raw.shutdown().await.unwrap();
-        let mut rest = Vec::new();
-        raw.read_to_end(&mut rest).await.unwrap();
-    }
-    neighbour.says(r#"{"type":"resync"}"#).await;
-    assert_eq!(neighbour.next().await["type"], "snapshot");
-    assert_eq!(stage.room.presence().1, 1, "everybody else is gone");
-}
-
-fn arbitrary_bytes(rng: &mut TestRng, count: usize) -> Vec<u8> {
-    use proptest::prelude::RngExt as _;
-    (0..count).map(|_| rng.random()).collect()
-}
-
 // --- staying ---------------------------------------------------------------------------------------
-
-#[tokio::test(start_paused = true)]
-async fn s7_thirty_commands_in_ten_seconds_and_no_more() {
-    let stage = stage().await;
-    let mut client = Server::of(&stage.room, Role::Spectator).welcomes().await;
-    let burst = COMMANDS_PER_WINDOW as usize;
-    for number in 0..burst {
-        client.says(command(number, &json!({"action": "pass"}))).await;
-        assert_eq!(client.answer().await["code"], "forbidden");
-    }
-    tokio::time::sleep(COMMAND_WINDOW).await;
-    for number in 0..burst {
-        client.says(command(number, &json!({"action": "pass"}))).await;
-        assert_eq!(client.answer().await["code"], "forbidden", "a new window");
-    }
-    client.says(command(burst, &json!({"action": "pass"}))).await;
-    assert_eq!(client.end().await, Some(4500));
-}
 
 #[tokio::test(start_paused = true)]
 async fn s2_who_does_not_answer_a_ping_is_gone_within_thirty_seconds() {
@@ -452,4 +229,36 @@ async fn s1_who_does_not_read_is_closed_after_five_seconds_and_delays_nobody() {
     slow.0.get_mut().read_to_end(&mut rest).await.unwrap();
     assert!(rest.len() <= 2_048);
     assert!(blocked.elapsed() <= BLOCKED_AT_MOST + Duration::from_millis(40), "{:?}", blocked.elapsed());
+}
+
+// --- being turned out ------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn s9_when_what_one_came_by_ends_one_is_out_within_the_second_whatever_one_was_doing() {
+    let stage = stage().await;
+    let server = Server::of(&stage.room, FIRST);
+    let neighbour = &mut Server::of(&stage.room, Role::Spectator).welcomes().await;
+    let mut before_hello = server.connect(WIDE).await;
+    let mut idle = server.welcomes().await;
+    let mut not_reading = server.connect(2_048).await;
+    not_reading.says(HELLO).await;
+    assert_eq!(not_reading.next().await["type"], "welcome");
+    many_changes(&stage, 5).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(stage.room.presence().1, 3);
+    let ended = Instant::now();
+    server.pass.cancel();
+    assert_eq!(before_hello.end().await, Some(4502));
+    assert_eq!(idle.end().await, Some(4502));
+    assert!(ended.elapsed().is_zero(), "{:?}", ended.elapsed());
+    eventually("only the neighbour is left", || stage.room.presence().1 == 1).await;
+    // Whoever does not read cannot be told; its connection ends all the same.
+    tokio::time::sleep(FAREWELL_WITHIN).await;
+    let mut rest = Vec::new();
+    not_reading.0.get_mut().read_to_end(&mut rest).await.unwrap();
+    assert!(ended.elapsed() <= FAREWELL_WITHIN + Duration::from_millis(10), "{:?}", ended.elapsed());
+    let mut late = server.connect(WIDE).await;
+    assert_eq!(late.end().await, Some(4502), "and nobody comes in by it any more");
+    neighbour.says(r#"{"type":"clock","client_time":7}"#).await;
+    while neighbour.next().await["type"] != "clock" {}
 }
