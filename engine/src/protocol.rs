@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use amphi_core::call_list::RankBasis;
 use amphi_core::{
-    AmphiId, CallRank, Change, ChoiceManner, CommandId, Ineligibility, LiveCommand, PostNumber, ProxyId,
-    Rejection, SafetyNet, Supernumerary, UndoneChoice,
+    AmphiId, CallRank, Chance, Change, ChoiceManner, CommandId, Ineligibility, LiveCommand, PostNumber,
+    ProxyId, Rejection, SafetyNet, Supernumerary, UndoneChoice,
 };
 use amphi_core::{Millis, Period, Snapshot, Timestamp};
 use schemars::JsonSchema;
@@ -101,6 +101,12 @@ pub enum ServerMessage {
     /// What only this intern, and the holder of their proxy, are told; sent after the snapshot, and again
     /// when it changes.
     Me(Box<Me>),
+    /// For the intern, and the holder of their proxy: which of their wishes will probably have a seat left
+    /// at their turn (3.8). Sent when they have wishes, and again whenever one of the answers changes.
+    Outlook {
+        /// In the order of the wishes.
+        wishes: Vec<WishOutlook>,
+    },
     /// What only administrators are told of participants. Whole at first, then only those that changed.
     Dossiers {
         /// By rank.
@@ -190,6 +196,15 @@ pub struct Me {
     /// Their last choice that was undone, with the reason (3.7).
     #[serde(default)]
     pub undone: Option<UndoneChoice>,
+}
+
+/// The chance of one wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WishOutlook {
+    /// Which post.
+    pub post: PostNumber,
+    /// Whether it will have a seat left.
+    pub chance: Chance,
 }
 
 /// A proxy in force, as its principal, its holder and administrators are told.

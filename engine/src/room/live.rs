@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use amphi_core::CallRank;
+use amphi_core::{CallRank, Chance};
 
 use super::{Live, RecentChange};
 use crate::fanout::{FanOut, Frame, frame};
 use crate::ledger::{Committed, Ledger};
 use crate::limits::RESUME_CHANGES_MAX;
 use crate::presence::Presence;
-use crate::protocol::{self, Position, ServerMessage};
+use crate::protocol::{self, Position, ServerMessage, WishOutlook};
 
 impl Live {
     pub(super) fn new(ledger: Ledger, recent: VecDeque<RecentChange>) -> Self {
@@ -18,6 +18,7 @@ impl Live {
             fan_out: FanOut::default(),
             presence: Presence::default(),
             recent,
+            outlook: None,
             snapshot: None,
             journal_available: true,
         }
@@ -67,6 +68,7 @@ impl Live {
             self.fan_out.broadcast(&change);
             remember(&mut self.recent, RecentChange { from_seq, frame: change });
         }
+        self.tell_outlooks();
         for rank in committed.told {
             if let Some(me) = self.ledger.me(rank) {
                 self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
@@ -79,6 +81,41 @@ impl Live {
         for proxy in committed.ended_proxies {
             self.fan_out.close_holders(proxy);
         }
+    }
+
+    /// Tells those who have wishes what will probably remain at their turn, when that changes (3.8).
+    fn tell_outlooks(&mut self) {
+        let before = self.outlook.take();
+        let told = |rank: CallRank| before.as_ref().and_then(|(_, all)| all.get(rank.index())?.as_ref());
+        let changed: Vec<CallRank> = {
+            let now = self.current_outlook();
+            let ranks = (0..now.len()).map(CallRank::from_index);
+            ranks.filter(|rank| now[rank.index()].as_ref() != told(*rank)).collect()
+        };
+        for rank in changed.into_iter().filter(|rank| self.presence.is_here(*rank)).collect::<Vec<_>>() {
+            if let Some(outlook) = self.outlook_frame(rank) {
+                self.fan_out.to_intern(rank, &outlook);
+            }
+        }
+    }
+
+    /// What is foretold of everybody's wishes now.
+    fn current_outlook(&mut self) -> &[Option<Vec<Chance>>] {
+        let seq = self.ledger.position().seq;
+        let stale = self.outlook.as_ref().is_none_or(|(of, _)| *of != seq);
+        if stale {
+            self.outlook = Some((seq, self.ledger.amphi().outlook()));
+        }
+        self.outlook.as_ref().map_or(&[], |(_, all)| all)
+    }
+
+    /// What the intern at `rank` is told of their wishes, if they have any.
+    pub(super) fn outlook_frame(&mut self, rank: CallRank) -> Option<Frame> {
+        let chances = self.current_outlook().get(rank.index())?.clone()?;
+        let list = self.ledger.amphi().wishes(rank)?;
+        let wishes =
+            list.wishes.iter().zip(chances).map(|(post, chance)| WishOutlook { post: *post, chance });
+        Some(frame(&ServerMessage::Outlook { wishes: wishes.collect() }))
     }
 
     /// Tells everybody whether choices can be taken, when that changes.
@@ -95,6 +132,7 @@ impl Live {
         ledger.inherit_refusals(&mut self.ledger);
         let before = std::mem::replace(&mut self.ledger, ledger);
         self.recent = recent;
+        self.outlook = None;
         self.snapshot = None;
         self.fan_out.all_fall_behind();
         let ranks = 0..self.ledger.amphi().standings().len();

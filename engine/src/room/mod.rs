@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
+use amphi_core::{Actor, AmphiId, CallRank, Chance, Command, CommandId, LiveCommand, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +60,8 @@ struct Live {
     presence: Presence,
     /// The latest changes, for clients that come back.
     recent: VecDeque<RecentChange>,
+    /// What was last foretold of each rank's wishes; worked out once between two changes.
+    outlook: Option<(u64, Vec<Option<Vec<Chance>>>)>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
     journal_available: bool,
@@ -213,6 +215,9 @@ impl Room {
             }
             let me = live.ledger.me(rank).ok_or(CloseCode::NotAllowed)?;
             outbox.push_personal(frame(&ServerMessage::Me(Box::new(me))));
+            if let Some(outlook) = live.outlook_frame(rank) {
+                outbox.push_personal(outlook);
+            }
             if live.presence.came(rank, who, now) {
                 self.tell_presence_soon();
             }

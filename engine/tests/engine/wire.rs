@@ -260,6 +260,8 @@ fn server_samples() -> Vec<Value> {
         me(json!({"kind": "imported", "seniority": seniority()}), Value::Null),
         me(json!({"kind": "computed", "seniority": seniority(), "decided_by": "relative_rank"}), receipt()),
         with(me(json!({"kind": "imported", "seniority": seniority()}), Value::Null), &represented),
+        json!({"type": "outlook", "wishes": [{"post": 12, "chance": "probable"}, {"post": 3, "chance": "uncertain"},
+            {"post": 7, "chance": "unlikely"}]}),
         json!({"type": "dossiers", "dossiers": [dossier]}),
         json!({"type": "presence", "connections": 40,
             "interns": [{"rank": 12, "devices": 2, "proxy_devices": 1, "since": NINE}]}),
