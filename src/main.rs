@@ -6,6 +6,7 @@ mod descriptors;
 mod export;
 mod import;
 mod links;
+mod minutes;
 mod opening;
 mod policies;
 mod private_postgres;
@@ -43,6 +44,8 @@ enum Command {
     Links(links::LinksArguments),
     /// Écrit le journal d’un amphi dans un fichier que chacun peut vérifier
     Export(export::ExportArguments),
+    /// Établit le procès-verbal d’une séance, à partir de son journal
+    Minutes(minutes::MinutesArguments),
     /// Vérifie un journal exporté, sans base ni serveur, et au besoin un reçu
     Verify(verify::VerifyArguments),
 }
@@ -59,6 +62,7 @@ fn main() -> std::process::ExitCode {
                 Command::Import(arguments) => import::run(arguments).await,
                 Command::Links(arguments) => links::run(arguments).await,
                 Command::Export(arguments) => export::run(arguments).await,
+                Command::Minutes(arguments) => minutes::run(arguments).await,
                 Command::Verify(arguments) => verify::run(&arguments),
             }
         })

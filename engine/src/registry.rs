@@ -60,6 +60,11 @@ impl Registry {
         self.surroundings.clock.now()
     }
 
+    /// Where amphis keep what has happened to them; reading it takes no ownership.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.surroundings.journal
+    }
+
     /// The room of an amphi, taken into service if it is not yet; waits a moment for a last owner that
     /// has not quite gone.
     ///

@@ -31,6 +31,11 @@ pub fn url(name: &str) -> String {
     }
 }
 
+/// What the style sheet or script `name` holds, for pages that must stand alone; nothing when there is none.
+pub fn text(name: &str) -> String {
+    Assets::get(name).map_or_else(String::new, |asset| String::from_utf8_lossy(&asset.data).into_owned())
+}
+
 /// Serves an asset. Modules import one another without a version, so browsers must ask each time;
 /// the entity tag makes that cheap.
 pub async fn serve(Path(name): Path<String>, headers: axum::http::HeaderMap) -> Result<Response, Failure> {

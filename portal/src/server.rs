@@ -19,7 +19,7 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, entrance, failure, live, security};
+use crate::{amphi, assets, entrance, failure, live, minutes, security};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -65,6 +65,7 @@ impl Portal {
 /// | `POST /sortir` | everybody, for their own session |
 /// | `… /amphi/{amphi}/rang/{rank}…` | the intern at that rank |
 /// | `… /amphi/{amphi}/regie…` | administrators of that amphi |
+/// | `GET /amphi/{amphi}/pv…`, `GET /amphi/{amphi}/journal.jsonl` | administrators of that amphi |
 /// | `… /amphi/{amphi}/ecran…` | spectators and administrators of that amphi |
 /// | `GET /assets/{name}`, `GET /sante` | everybody |
 pub fn router(portal: Arc<Portal>) -> Router {
@@ -79,6 +80,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/regie", get(amphi::control))
         .route("/amphi/{amphi}/regie/commande", post(amphi::control_command))
         .route("/amphi/{amphi}/ecran", get(amphi::screen))
+        .route("/amphi/{amphi}/pv", get(minutes::routes::view))
+        .route("/amphi/{amphi}/pv.pdf", get(minutes::routes::pdf))
+        .route("/amphi/{amphi}/pv.xlsx", get(minutes::routes::xlsx))
+        .route("/amphi/{amphi}/pv.csv", get(minutes::routes::csv))
+        .route("/amphi/{amphi}/journal.jsonl", get(minutes::routes::journal))
         .route("/assets/{name}", get(assets::serve))
         .route("/sante", get(health))
         .fallback(failure::unknown_address)

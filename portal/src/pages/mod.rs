@@ -106,7 +106,7 @@ fn island<T: Serialize>(value: &T) -> String {
     safe
 }
 
-fn html<T: Template>(template: &T) -> String {
+pub(crate) fn html<T: Template>(template: &T) -> String {
     template.render().expect("writing to a string does not fail")
 }
 

@@ -6,7 +6,7 @@ use amphi_engine::protocol::Role;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 
-use crate::scene::setup;
+use crate::scene::{amphi, setup};
 use crate::site::{Answer, HTTPS, Site, fresh_id, intern, path, with_site};
 
 /// Who comes: nobody, or somebody with one door.
@@ -37,6 +37,13 @@ struct Expected {
 const CHOOSE: &[(&str, &str)] = &[("action", "choose"), ("post", "1")];
 const SUSPEND: &[(&str, &str)] = &[("action", "suspend"), ("reason", "Panne")];
 const INTERN: Role = Role::Intern { rank: amphi_engine::core::CallRank(1) };
+/// In the order of the visitors: none own rank amphi adm adm2 spec spec2.
+const ADMINISTRATORS_ONLY: [u16; 8] = [401, 403, 403, 404, 200, 404, 403, 404];
+
+/// Path of what is drawn up from the journal of amphi 1.
+fn minutes(file: &str) -> String {
+    format!("/amphi/{}{file}", amphi(1))
+}
 
 fn table() -> Vec<Expected> {
     let get =
@@ -79,6 +86,11 @@ fn table() -> Vec<Expected> {
             [401, 403, 403, 404, 303, 404, 403, 404],
         ),
         get("/amphi/{amphi}/ecran", |_| path(1, Role::Spectator), [401, 403, 403, 404, 200, 404, 200, 404]),
+        get("/amphi/{amphi}/pv", |_| minutes("/pv"), ADMINISTRATORS_ONLY),
+        get("/amphi/{amphi}/pv.pdf", |_| minutes("/pv.pdf"), ADMINISTRATORS_ONLY),
+        get("/amphi/{amphi}/pv.xlsx", |_| minutes("/pv.xlsx"), ADMINISTRATORS_ONLY),
+        get("/amphi/{amphi}/pv.csv", |_| minutes("/pv.csv"), ADMINISTRATORS_ONLY),
+        get("/amphi/{amphi}/journal.jsonl", |_| minutes("/journal.jsonl"), ADMINISTRATORS_ONLY),
         // Not an upgrade; who may upgrade is in `origins.rs`.
         get("/amphi/{amphi}/rang/{rank}/direct", |_| path(1, INTERN) + "/direct", [400; 8]),
         get("/amphi/{amphi}/regie/direct", |_| path(1, Role::Administrator) + "/direct", [400; 8]),

@@ -4,7 +4,7 @@
 //! "10 h 47" never breaks across lines.
 
 use amphi_engine::core::{Millis, Timestamp};
-use chrono::{DateTime, Datelike, Timelike};
+use chrono::{DateTime, Datelike, LocalResult, NaiveDateTime, TimeZone as _, Timelike};
 use chrono_tz::Tz;
 
 const NBSP: char = '\u{a0}';
@@ -116,6 +116,20 @@ impl Zone {
     /// "lundi 29 mars à 9 h 00 (heure de Paris)".
     pub fn full(&self, at: Timestamp) -> String {
         format!("{} à {} ({})", self.day(at), self.time(at), self.label)
+    }
+
+    /// What a clock on the wall shows, for spreadsheets.
+    pub fn wall_clock(&self, at: Timestamp) -> Option<NaiveDateTime> {
+        self.local(at).map(|t| t.naive_local())
+    }
+
+    /// "29/03/2027 10:47:03", for tables; with the offset in the hour that happens twice.
+    pub fn stamp(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| {
+            let twice = matches!(self.tz.from_local_datetime(&t.naive_local()), LocalResult::Ambiguous(..));
+            let offset = if twice { format!("{NBSP}(UTC{})", t.format("%:z")) } else { String::new() };
+            format!("{}{NBSP}{}{offset}", t.format("%d/%m/%Y"), t.format("%H:%M:%S"))
+        })
     }
 
     /// RFC 3339 with the zone's offset, for `<time datetime>`.
