@@ -173,6 +173,10 @@ both_journals! {
     p2_a_person_is_placed_once_a_period_in_all_amphis,
     a_repeated_choice_is_stale_rather_than_a_conflict,
     who_is_placed_elsewhere_is_known,
+    what_is_given_back_may_be_taken_again_in_the_same_write,
+    what_is_given_back_is_free_for_others_and_elsewhere,
+    whoever_was_replaced_gives_nothing_back,
+    r3_3_a_site_has_one_supernumerary_a_period_in_all_amphis,
     a_command_is_written_whole_or_not_at_all,
     one_conflict_in_a_group_harms_nobody_else,
     whoever_was_replaced_writes_nothing,
@@ -293,6 +297,74 @@ async fn who_is_placed_elsewhere_is_known(stage: Stage) {
         assert_eq!(placed, Ok(expected), "asked by {asking} for {period:?}");
     }
     assert_eq!(server.placed_elsewhere(amphi(2), NOVEMBER, &[person(101)]).await, Ok(Vec::new()));
+}
+
+impl Pen {
+    /// Gives back what was taken at `choice_seq`, and nothing else.
+    fn gives_back(self, choice_seq: u64) -> Append {
+        let releases = vec![Release { choice_seq, seq: self.seq + 1 }];
+        Append { releases, ..self.opens() }
+    }
+
+    /// A supernumerary choice at `site`.
+    fn places_beside(self, who: u128, period: Period, site: &str) -> Append {
+        let mut append = self.places(who, period, 1, 1);
+        append.assignments[0].place = Place::Supernumerary(site.to_owned());
+        append
+    }
+}
+
+async fn what_is_given_back_may_be_taken_again_in_the_same_write(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let first = pen.places(100, NOVEMBER, 1, 1);
+    server.append(first.clone()).await.unwrap();
+    let pen = pen.after(&first);
+    // An exchange: the same person, another seat; then somebody else takes the seat given back.
+    let exchange = Append { releases: pen.gives_back(1).releases, ..pen.places(100, NOVEMBER, 2, 1) };
+    assert_eq!(server.append(exchange.clone()).await, Ok(()));
+    let pen = pen.after(&exchange);
+    assert!(is_stale(&server.append(pen.places(101, NOVEMBER, 2, 1)).await), "the new seat is taken");
+    assert_eq!(server.append(pen.places(101, NOVEMBER, 1, 1)).await, Ok(()));
+}
+
+async fn what_is_given_back_is_free_for_others_and_elsewhere(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let choice = pen.places(100, NOVEMBER, 1, 1);
+    server.append(choice.clone()).await.unwrap();
+    let (other_server, other) = stage.owner(amphi(2)).await;
+    let elsewhere = other.places(100, NOVEMBER, 1, 1);
+    let refused = other_server.append(elsewhere.clone()).await;
+    assert_eq!(refused, Err(AppendError::PersonTaken(person(100))));
+    server.append(pen.after(&choice).gives_back(1)).await.unwrap();
+    assert_eq!(server.placed_elsewhere(amphi(2), NOVEMBER, &[person(100)]).await, Ok(Vec::new()));
+    assert_eq!(other_server.append(elsewhere).await, Ok(()));
+}
+
+async fn whoever_was_replaced_gives_nothing_back(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let choice = pen.places(100, NOVEMBER, 1, 1);
+    server.append(choice.clone()).await.unwrap();
+    let newer = pen.after(&choice).with_epoch(server.acquire(amphi(1)).await.unwrap().epoch);
+    let late = server.append(pen.after(&choice).gives_back(1)).await;
+    assert_eq!(late, Err(AppendError::Fenced));
+    assert!(is_stale(&server.append(newer.places(101, NOVEMBER, 1, 1)).await), "the seat is still held");
+}
+
+async fn r3_3_a_site_has_one_supernumerary_a_period_in_all_amphis(stage: Stage) {
+    let (server, pen) = stage.owner(amphi(1)).await;
+    let first = pen.places_beside(100, NOVEMBER, "750000001");
+    server.append(first.clone()).await.unwrap();
+    let pen = pen.after(&first);
+    assert_eq!(server.append(pen.places(101, NOVEMBER, 1, 1)).await, Ok(()), "it uses no seat");
+    let (other_server, other) = stage.owner(amphi(2)).await;
+    let same_site = other_server.append(other.places_beside(102, NOVEMBER, "750000001")).await;
+    assert_eq!(same_site, Err(AppendError::SiteTaken));
+    let same_person = other_server.append(other.places_beside(100, NOVEMBER, "750000002")).await;
+    assert_eq!(same_person, Err(AppendError::PersonTaken(person(100))), "it is a placement like any other");
+    let other_period = other.places_beside(102, MAY, "750000001");
+    assert_eq!(other_server.append(other_period.clone()).await, Ok(()));
+    let other_site = other.after(&other_period).places_beside(102, NOVEMBER, "750000002");
+    assert_eq!(other_server.append(other_site).await, Ok(()));
 }
 
 async fn a_command_is_written_whole_or_not_at_all(stage: Stage) {

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use amphi_engine::core::{Command, Rejection, Standing};
+use amphi_engine::core::{CallRank, Command, PostNumber, Rejection, Standing, Supernumerary};
 use amphi_engine::protocol::{Role, ServerMessage};
 use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
 
-use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, pass, setup};
+use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, pass, person, setup};
 use crate::stage::{Stage, Viewer, done, fresh_id, id, publish, refused, settle};
 
 /// The same people are on the list of a second amphi, on the server `registry`.
@@ -129,4 +129,67 @@ async fn a_placement_concerns_its_own_period_only() {
     settle(&other).await;
     assert_eq!(standing(&other, 1), Standing::InTurn);
     assert!(done(other.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn r3_7_whose_choice_was_undone_is_concerned_again_in_their_other_amphis() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let other = second_amphi(&stage.registry).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    let undo = Command::AnnulChoice { rank: CallRank(1), reason: "Erreur".to_owned() };
+    done(stage.does(ADMINISTRATOR, undo).await);
+    settle(&other).await;
+    assert!(matches!(standing(&other, 1), Standing::Late { .. }), "their turn there had been called");
+    assert!(done(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap()).is_some());
+    settle(&stage.room).await;
+    assert_eq!(stage.standing(1), Standing::PlacedElsewhere, "and here no more");
+}
+
+#[tokio::test]
+async fn r3_7_an_undoing_that_a_server_did_not_hear_of_is_found_when_it_returns() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let (registry, other) = second_server(&stage).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    assert_eq!(
+        refused(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap()),
+        Rejection::PlacedElsewhere
+    );
+    registry.stop().await.unwrap();
+    let undo = Command::AnnulChoice { rank: CallRank(1), reason: "Erreur".to_owned() };
+    done(stage.does(ADMINISTRATOR, undo).await);
+    let store = Arc::new(stage.journal.store.another_server());
+    let registry = Registry::new(store, Arc::new(stage.clock.clone()));
+    let other = registry.room(amphi(2)).await.unwrap();
+    settle(&other).await;
+    assert!(matches!(standing(&other, 1), Standing::Late { .. }));
+}
+
+#[tokio::test]
+async fn r3_3_a_site_has_one_supernumerary_a_period_in_all_amphis() {
+    let with_right = |interns| {
+        let mut setup = setup(interns, &[1, 1, 1]);
+        for participant in &mut setup.participants {
+            participant.supernumerary = Some(Supernumerary::NonValidating);
+        }
+        setup
+    };
+    let supernumerary = |rank: u16, post: u16| Command::Choose {
+        rank: CallRank(rank),
+        post: PostNumber(post),
+        supernumerary: true,
+    };
+    let stage = Stage::begun(with_right(3)).await;
+    // The second amphi's first rank is somebody else.
+    let mut elsewhere = with_right(1);
+    elsewhere.participants[0].intern = person(99);
+    let other = publish(&stage.registry, 2, elsewhere).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&other).await;
+    let receipt = done(stage.does(intern(1), supernumerary(1, 1)).await).unwrap();
+    assert_eq!(receipt.seat, None);
+    let refusal = refused(other.ask(intern(1), supernumerary(1, 2), fresh_id()).await.unwrap());
+    assert_eq!(refusal, Rejection::SupernumeraryTaken { post: PostNumber(2) }, "the same site");
+    assert!(done(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap()).is_some());
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod crash_points;
+mod eligible;
 mod elsewhere;
 mod fan_out_model;
 mod faulty;
@@ -17,6 +18,7 @@ mod pipes;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod recovery;
+mod represented;
 #[path = "../support/scene.rs"]
 mod scene;
 mod sockets;
