@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use crate::database::Database;
 use crate::import::{Lists, administrate, create};
 use crate::links::link;
+use crate::mails::MailSettings;
 use crate::policies::PolicyArguments;
 use crate::robots::{Manner, Robot};
 use crate::serve::stop_signal;
@@ -57,8 +58,9 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let begins_in = Millis((FIRST_TURN_IN.0 as f64 * arguments.speed) as i64);
     let frame = frame(registry.now() + begins_in, &arguments.policies)?;
     let amphi = create(&database.pool, &registry, &frame, sample()?, true).await?;
+    let mails = (MailSettings::kept(), arguments.speed);
     let (site, serving) =
-        Site::open(&database.pool, registry, listener, None, std::future::pending()).await?;
+        Site::open(&database.pool, registry, listener, None, mails, std::future::pending()).await?;
     let room = site.registry.room(amphi).await?;
     administrate(&room, Command::Open).await?;
     send_robots(&site, amphi).await?;
@@ -68,6 +70,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         () = database.lost() => anyhow::bail!("la base de la démonstration s’est arrêtée"),
         result = serving => result?,
     }
+    site.mails.stop().await;
     site.registry.stop().await?;
     database.close().await
 }
@@ -121,9 +124,11 @@ fn invite(site: &Site, amphi: AmphiId, speed: f64) {
          {}\n\n\
          L’administrateur de la séance\n  {}\n\n\
          L’écran public\n  {}\n\n\
+         Les courriels que reçoivent les internes : convocations, changements d’heure, reçus\n  {}/courriels\n\n\
          Les autres internes sont des robots ; celui de rang {LATECOMER} viendra en retard. Ctrl-C arrête tout.",
         url(Role::Intern { rank: VISITOR }),
         url(Role::Administrator),
         url(Role::Spectator),
+        site.public_url,
     );
 }

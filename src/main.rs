@@ -6,6 +6,7 @@ mod descriptors;
 mod export;
 mod import;
 mod links;
+mod mails;
 mod minutes;
 mod opening;
 mod policies;

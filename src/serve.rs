@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::database::{Database, DatabaseSettings};
+use crate::mails::{MailArguments, MailSettings};
 use crate::opening::parse_instant;
 use crate::site::{Site, clock, registry};
 
@@ -33,11 +34,14 @@ pub struct ServeArguments {
     /// Répétition : heure que l’horloge montre au départ, par exemple 2027-03-29T08:59:00+02:00
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     clock_start: Option<amphi_engine::core::Timestamp>,
+    #[command(flatten)]
+    mails: MailArguments,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let public_url = arguments.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    let mails = MailSettings::of_server(arguments.mails, arguments.listen.ip().is_loopback())?;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("l’adresse {} n’est pas libre", arguments.listen))?;
@@ -50,7 +54,8 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         // An error means that nobody can ask any more; then there is nothing to wait for, either.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let (site, serving) = Site::open(&database.pool, registry, listener, public_url, asked).await?;
+    let (site, serving) =
+        Site::open(&database.pool, registry, listener, public_url, (mails, arguments.speed), asked).await?;
     println!("listening {}", site.public_url);
     tracing::info!(opened, failed, "serving");
     let lost = tokio::select! {
@@ -62,6 +67,10 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         bail!(
             "la base privée s’est arrêtée ; rien de ce qui a été confirmé n’est perdu. Relancez amphi serve."
         );
+    }
+    // Before the rooms: it asks them.
+    if tokio::time::timeout(STOP_WITHIN, site.mails.stop()).await.is_err() {
+        tracing::warn!("some mails in hand were left for the next start");
     }
     site.registry.stop().await?;
     if tokio::time::timeout(STOP_WITHIN, serving).await.is_err() {

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::descriptors::{connections_max, sockets_max};
+use crate::mails::{MailSettings, Mails};
 
 /// The clock of this run: the real one, or a compressed one for rehearsals.
 ///
@@ -45,6 +46,8 @@ pub struct Site {
     pub registry: Arc<Registry>,
     /// What signs its links.
     pub links: LinkKey,
+    /// Who tells people what happens.
+    pub mails: Mails,
 }
 
 impl Site {
@@ -54,12 +57,14 @@ impl Site {
         registry: Arc<Registry>,
         listener: TcpListener,
         public_url: Option<String>,
+        (mails, speed): (MailSettings, f64),
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<(Self, tokio::task::JoinHandle<()>)> {
         let address = listener.local_addr().context("l’adresse d’écoute")?;
         let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
         let links = LinkKey::load(pool).await?;
         LinkKey::publish_address(pool, &public_url).await?;
+        let (mails, mail_pages) = Mails::start(mails, pool, &registry, &links, &public_url, speed).await?;
         let portal = Arc::new(Portal {
             registry: Arc::clone(&registry),
             pool: pool.clone(),
@@ -76,7 +81,8 @@ impl Site {
         });
         let watching = Arc::clone(&portal);
         tokio::spawn(async move { watching.watch_passes().await });
-        let served = tokio::spawn(connections::serve(listener, router(portal), connections_max(), stop));
-        Ok((Self { public_url, registry, links }, served))
+        let routes = router(portal).merge(mail_pages.unwrap_or_default());
+        let served = tokio::spawn(connections::serve(listener, routes, connections_max(), stop));
+        Ok((Self { public_url, registry, links, mails }, served))
     }
 }

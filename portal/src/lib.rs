@@ -10,6 +10,7 @@ mod failure;
 pub mod import;
 pub mod links;
 mod live;
+pub mod mail;
 pub mod minutes;
 pub mod pages;
 pub mod passes;

@@ -8,6 +8,7 @@
 mod chain;
 #[cfg(test)]
 mod conformance;
+mod cursor;
 mod memory;
 mod postgres;
 
@@ -15,6 +16,7 @@ use amphi_core::{Actor, AmphiId, CommandId, Event, InternId, Period, Timestamp};
 use futures_util::future::BoxFuture;
 
 pub use chain::{Entry, EntryError, Hash, genesis_hash, header_line};
+pub use cursor::events_after;
 pub use memory::MemoryJournal;
 pub use postgres::PostgresJournal;
 

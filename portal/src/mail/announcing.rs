@@ -1,0 +1,404 @@
+//! From the journal to the outbox: who is told what, exactly once.
+//!
+//! A round reads on in each journal and looks at the expected times of the amphis in progress. For one
+//! amphi, mails, what people were told and the cursor are written in one transaction that holds the
+//! cursor: a crash leaves all of it or nothing, and two servers do not tell twice. Cheap when nothing
+//! happens: one query for all journals, one for the amphis to watch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use amphi_engine::clock::Clock;
+use amphi_engine::core::{AmphiId, CallRank, Event, Forecast, Millis, Snapshot, Standing, Status, Timestamp};
+use amphi_engine::journal::{JournalError, events_after};
+use amphi_engine::ledger::Ledger;
+use amphi_engine::protocol::Receipt;
+use amphi_engine::registry::Registry;
+use amphi_engine::room::Room;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use super::convocation::{Person, Setting};
+use super::message::{Mail, Recipient};
+use super::told::{self, Cursor, Told, Unread};
+use super::{MailSite, outbox};
+use crate::people;
+
+/// From this difference on somebody is told that their time has moved, unless the site says otherwise.
+pub const MOVES_OVER: Millis = Millis::from_minutes(15);
+/// Nobody is told of a later time within this after the last mail, in the amphi's clock: a delay that
+/// swings must not send a mail at each swing. Of an earlier one they are told at once: they might miss it.
+pub const LATER_AGAIN_AFTER: Millis = Millis::from_minutes(10);
+/// How often is looked, in the amphi's clock…
+const ROUND_EVERY: Millis = Millis::from_secs(20);
+/// …but not more often than this in real time, however fast a rehearsal runs.
+const ROUND_AT_LEAST: Millis = Millis::from_secs(1);
+
+/// Tells people what happens in their amphi.
+pub struct Announcer {
+    /// The amphis.
+    pub registry: Arc<Registry>,
+    /// The database.
+    pub pool: PgPool,
+    /// The site that sends.
+    pub site: MailSite,
+    /// The wall clock: links and mails live in real time, also where an amphi's clock runs faster.
+    pub wall: Arc<dyn Clock>,
+    /// From which difference on a time has moved.
+    pub moves_over: Millis,
+}
+
+/// Why an amphi could not be told about in this round; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// Its journal or its room.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// What one look at a room gives.
+struct Look {
+    snapshot: Snapshot,
+    forecasts: Vec<Option<Forecast>>,
+    receipts: BTreeMap<CallRank, Receipt>,
+    now: Timestamp,
+}
+
+impl Look {
+    fn at(ledger: &Ledger, now: Timestamp) -> Option<Self> {
+        let amphi = ledger.amphi();
+        let ranks = (0..amphi.standings().len()).map(CallRank::from_index);
+        Some(Self {
+            snapshot: amphi.snapshot()?,
+            forecasts: amphi.forecasts(now),
+            receipts: ranks.filter_map(|rank| Some((rank, ledger.receipt(rank)?.clone()))).collect(),
+            now,
+        })
+    }
+
+    fn forecast(&self, rank: CallRank) -> Option<Forecast> {
+        self.forecasts.get(rank.index()).copied().flatten()
+    }
+
+    /// Since when nothing goes on that would make a time: suspended, or not opened although it is time.
+    fn standstill(&self) -> Option<Timestamp> {
+        match self.snapshot.now.status {
+            Status::Suspended { since, .. } => Some(since),
+            Status::Published => self.snapshot.participants.first().and_then(|first| first.planned_at),
+            _ => None,
+        }
+    }
+
+    fn over(&self) -> bool {
+        matches!(self.snapshot.now.status, Status::Closed | Status::Annulled { .. })
+    }
+}
+
+/// What is to be written for one amphi.
+struct Telling {
+    mails: Vec<Mail>,
+    /// What everybody has been told, these mails included.
+    told: BTreeMap<CallRank, Told>,
+    watched: bool,
+}
+
+impl Announcer {
+    /// Tells until `stop` says so.
+    pub async fn run(self, mut stop: watch::Receiver<bool>, speed: f64) {
+        let pause = Millis((ROUND_EVERY.0 as f64 / speed) as i64).clamp(ROUND_AT_LEAST, ROUND_EVERY);
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "nobody could be told anything");
+            }
+            tokio::select! {
+                () = self.wall.sleep_until(self.wall.now() + pause) => {}
+                // An error means that nobody can stop us any more: the process ends.
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Tells what is to be told now; says how many mails that made.
+    ///
+    /// # Errors
+    /// When the database does not say which amphis there are. An amphi that cannot be told about is
+    /// logged, and does not hold up the others.
+    pub async fn round(&self) -> Result<usize, sqlx::Error> {
+        let mut mails = 0;
+        for unread in told::unread(&self.pool).await? {
+            match self.tell_news(unread).await {
+                Ok(told) => mails += told,
+                Err(error) => tracing::warn!(amphi = %unread.amphi, %error, "its news could not be told"),
+            }
+        }
+        for amphi in told::watched(&self.pool).await? {
+            match self.tell_moves(amphi).await {
+                Ok(told) => mails += told,
+                Err(error) => tracing::warn!(%amphi, %error, "its times could not be compared"),
+            }
+        }
+        Ok(mails)
+    }
+
+    async fn tell_news(&self, unread: Unread) -> Result<usize, TellError> {
+        let Unread { amphi, after } = unread;
+        let mut events = events_after(&self.pool, amphi, after).await?;
+        let room = self.registry.room(amphi).await?;
+        // What is written but not yet applied waits for the next round: the room could not say anything
+        // about it.
+        let (seq, look) = look_at(&room);
+        events.retain(|(entry, _)| *entry <= seq);
+        let Some((last, _)) = events.last() else { return Ok(0) };
+        let last = *last;
+        let people = if events.iter().any(|(_, event)| concerns_people(event)) {
+            self.people(amphi).await?
+        } else {
+            Vec::new()
+        };
+        let mut transaction = self.pool.begin().await?;
+        let cursor = told::hold_cursor(&mut transaction, amphi).await?;
+        if cursor.seq != after {
+            // Somebody else has told it meanwhile.
+            return Ok(0);
+        }
+        let before = told::of(&mut transaction, amphi).await?;
+        let mut telling = Telling { mails: Vec::new(), told: before.clone(), watched: cursor.watched };
+        if let Some(look) = look {
+            self.tell(&look, &events, &people, &mut telling);
+        }
+        let cursor = Cursor { seq: last, watched: telling.watched };
+        told::move_cursor(&mut transaction, amphi, cursor).await?;
+        self.write(transaction, amphi, &before, telling).await
+    }
+
+    async fn tell_moves(&self, amphi: AmphiId) -> Result<usize, TellError> {
+        let room = self.registry.room(amphi).await?;
+        let (_, Some(look)) = look_at(&room) else { return Ok(0) };
+        let not_begun = look.snapshot.now.status == Status::Published;
+        if not_begun && look.standstill().is_some_and(|begins_at| look.now <= begins_at) {
+            return Ok(0);
+        }
+        let mut transaction = self.pool.begin().await?;
+        let Cursor { watched, .. } = told::hold_cursor(&mut transaction, amphi).await?;
+        let before = told::of(&mut transaction, amphi).await?;
+        let moved = moved(&look, &before, self.moves_over);
+        if moved.is_empty() {
+            return Ok(0);
+        }
+        let people = self.people(amphi).await?;
+        let setting = Setting::new(&look.snapshot, &self.site, self.wall.now());
+        let mut telling = Telling { mails: Vec::new(), told: before.clone(), watched };
+        for person in &people {
+            let (Some(forecast), Some(told)) = (moved.get(&person.rank), telling.told.get_mut(&person.rank))
+            else {
+                continue;
+            };
+            let sequence = told.sequence + 1;
+            telling.mails.push(setting.moved(person, told.at, forecast, sequence, self.moves_over));
+            *told = Told { at: forecast.expected, told_at: look.now, sequence };
+        }
+        self.write(transaction, amphi, &before, telling).await
+    }
+
+    async fn people(&self, amphi: AmphiId) -> Result<Vec<Person>, sqlx::Error> {
+        let roster = people::roster(&self.pool, amphi).await?;
+        let person = |entry: crate::pages::control::RosterEntry| Person {
+            rank: entry.rank,
+            recipient: Recipient {
+                name: format!("{} {}", entry.first_name, entry.last_name),
+                address: entry.email,
+            },
+        };
+        Ok(roster.into_iter().map(person).collect())
+    }
+
+    /// What these entries mean to people.
+    fn tell(&self, look: &Look, events: &[(u64, Event)], people: &[Person], telling: &mut Telling) {
+        let setting = Setting::new(&look.snapshot, &self.site, self.wall.now());
+        let person = |rank: CallRank| people.iter().find(|person| person.rank == rank);
+        for (seq, event) in events {
+            match event {
+                Event::Published { .. } => {
+                    telling.watched = !look.over();
+                    self.convoke(look, &setting, people, telling);
+                }
+                Event::ChoiceCommitted { rank, .. } => {
+                    // A choice that has been undone meanwhile has no receipt any more, or another one.
+                    let receipt = look.receipts.get(rank).filter(|receipt| receipt.seq == *seq);
+                    let mail =
+                        person(*rank).zip(receipt).map(|(person, receipt)| setting.chosen(person, receipt));
+                    telling.mails.extend(mail);
+                }
+                Event::Withdrawn { rank, reason } => {
+                    telling.not_called(person(*rank), reason, *seq, &setting);
+                }
+                Event::PlacedElsewhere { rank } => {
+                    let reason = "Vous avez déjà une affectation pour ce semestre, dans une autre séance.";
+                    telling.not_called(person(*rank), reason, *seq, &setting);
+                }
+                Event::Annulled { reason } => telling.annulled(reason, look, &setting, people),
+                Event::Closed { .. } => telling.watched = false,
+                _ => {}
+            }
+        }
+    }
+
+    /// Convokes whoever is still to come; nobody, when the session is over before anybody could be told.
+    fn convoke(&self, look: &Look, setting: &Setting<'_>, people: &[Person], telling: &mut Telling) {
+        if look.over() {
+            return;
+        }
+        for person in people {
+            let Some(forecast) = look.forecast(person.rank) else { continue };
+            telling.mails.push(setting.convocation(person, &forecast, self.moves_over));
+            let told = Told { at: forecast.expected, told_at: look.now, sequence: 0 };
+            telling.told.insert(person.rank, told);
+        }
+    }
+
+    async fn write(
+        &self,
+        mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
+        amphi: AmphiId,
+        before: &BTreeMap<CallRank, Told>,
+        telling: Telling,
+    ) -> Result<usize, TellError> {
+        let mut new = 0;
+        for mail in &telling.mails {
+            new += usize::from(outbox::enqueue(&mut transaction, mail, self.wall.now()).await?);
+        }
+        for (rank, told) in telling.told.into_iter().filter(|(rank, told)| before.get(rank) != Some(told)) {
+            told::note(&mut transaction, amphi, rank, told).await?;
+        }
+        transaction.commit().await?;
+        if new > 0 {
+            tracing::info!(%amphi, mails = new, "people are told");
+        }
+        Ok(new)
+    }
+}
+
+/// Where the room's ledger stands, and everything that mails are made of.
+fn look_at(room: &Room) -> (u64, Option<Look>) {
+    let now = room.now();
+    room.read(|ledger| (ledger.position().seq, Look::at(ledger, now)))
+}
+
+fn concerns_people(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Published { .. }
+            | Event::ChoiceCommitted { .. }
+            | Event::Withdrawn { .. }
+            | Event::PlacedElsewhere { .. }
+            | Event::Annulled { .. }
+    )
+}
+
+/// Whose time has moved, with the forecast they are to be told.
+fn moved(look: &Look, told: &BTreeMap<CallRank, Told>, over: Millis) -> BTreeMap<CallRank, Forecast> {
+    let standstill = look.standstill();
+    let forecasts = told.iter().filter_map(|(rank, told)| Some((*rank, told, look.forecast(*rank)?)));
+    forecasts
+        .filter(|(_, told, forecast)| is_due(told, forecast.expected, look.now, standstill, over))
+        .map(|(rank, _, forecast)| (rank, forecast))
+        .collect()
+}
+
+/// Whether somebody is to be told now that their turn is expected at `expected`.
+///
+/// While nothing goes on, the expected time recedes with the clock and is no promise: then each is told
+/// once, and again when it goes on.
+fn is_due(
+    told: &Told,
+    expected: Timestamp,
+    now: Timestamp,
+    standstill: Option<Timestamp>,
+    over: Millis,
+) -> bool {
+    let (later, earlier) = (expected - told.at > over, told.at - expected > over);
+    match standstill {
+        Some(since) => (later || earlier) && told.told_at <= since,
+        None => earlier || (later && now - told.told_at >= LATER_AGAIN_AFTER),
+    }
+}
+
+impl Telling {
+    /// Somebody will not pass. Whoever was never convoked has nothing to be told.
+    fn not_called(&mut self, person: Option<&Person>, reason: &str, seq: u64, setting: &Setting<'_>) {
+        let Some(person) = person else { return };
+        let Some(told) = self.told.get_mut(&person.rank) else { return };
+        self.mails.push(setting.not_called(person, reason, Some((told.at, told.sequence)), seq));
+        told.sequence += 1;
+    }
+
+    /// Everybody is told, but those who know already that they will not pass; nobody, when nobody was told
+    /// that there is a session.
+    fn annulled(&mut self, reason: &str, look: &Look, setting: &Setting<'_>, people: &[Person]) {
+        if !std::mem::take(&mut self.watched) {
+            return;
+        }
+        for person in people {
+            let participant = look.snapshot.participants.get(person.rank.index());
+            let standing = participant.map(|participant| participant.standing);
+            if matches!(standing, None | Some(Standing::PlacedElsewhere | Standing::Withdrawn)) {
+                continue;
+            }
+            // A turn that has been is left in the calendar.
+            let entry = self.told.get_mut(&person.rank).filter(|_| standing == Some(Standing::Waiting));
+            let announced = entry.as_ref().map(|told| (told.at, told.sequence));
+            self.mails.push(setting.annulled(person, reason, announced));
+            if let Some(told) = entry {
+                told.sequence += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NINE: Timestamp = Timestamp(1_809_334_800_000);
+
+    fn minutes(minutes: i64) -> Timestamp {
+        NINE + Millis::from_minutes(minutes)
+    }
+
+    #[test]
+    fn a2_a_time_is_told_when_it_is_off_by_more_than_the_setting() {
+        let told = Told { at: minutes(60), told_at: minutes(0), sequence: 0 };
+        let due =
+            |told: &Told, expected, now, standstill| is_due(told, expected, now, standstill, MOVES_OVER);
+        for (expected, now, standstill, is_due) in [
+            (minutes(75), minutes(30), None, false),
+            (minutes(75) + Millis(1), minutes(30), None, true),
+            (minutes(75) + Millis(1), minutes(10) - Millis(1), None, false),
+            (minutes(75) + Millis(1), minutes(10), None, true),
+            (minutes(45), minutes(1), None, false),
+            (minutes(45) - Millis(1), minutes(1), None, true),
+            (minutes(90), minutes(5), Some(minutes(0)), true),
+            (minutes(90), minutes(30), Some(minutes(0) - Millis(1)), false),
+        ] {
+            assert_eq!(due(&told, expected, now, standstill), is_due, "{expected} at {now}");
+        }
+    }
+
+    #[test]
+    fn a2_a_delay_that_swings_does_not_flood() {
+        let mut told = Told { at: minutes(600), told_at: minutes(0), sequence: 0 };
+        // Every 20 seconds for 5 hours, 20 minutes to and fro.
+        for round in 0..900 {
+            let now = NINE + Millis::from_secs(20 * round);
+            let expected = minutes(600 + 20 * (round % 2));
+            if is_due(&told, expected, now, None, MOVES_OVER) {
+                told = Told { at: expected, told_at: now, sequence: told.sequence + 1 };
+            }
+        }
+        // A later time every 10 minutes at most, and an earlier one after each.
+        assert!((30..=60).contains(&told.sequence), "{} mails", told.sequence);
+    }
+}

@@ -1,0 +1,129 @@
+//! What people were last told, and how far the journal has been read: moved on in one transaction.
+
+use std::collections::BTreeMap;
+
+use amphi_engine::core::{AmphiId, CallRank, Timestamp};
+use sqlx::{PgConnection, PgPool};
+
+/// The passage time somebody was last told, in the amphi's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// When their turn was expected.
+    pub at: Timestamp,
+    /// When they were told.
+    pub told_at: Timestamp,
+    /// SEQUENCE of their calendar entry.
+    pub sequence: u32,
+}
+
+/// An amphi whose journal holds entries that have not been read for mails.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread {
+    /// Which.
+    pub amphi: AmphiId,
+    /// Last entry that has been read.
+    pub after: u64,
+}
+
+/// The amphis with news: one look at the end of each journal, which is one step in an index.
+pub async fn unread(pool: &PgPool) -> Result<Vec<Unread>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT a.id, coalesce(c.seq, 0) AS "seq!" FROM amphis a
+           LEFT JOIN mail_cursor c ON c.amphi_id = a.id
+           CROSS JOIN LATERAL (SELECT seq FROM events WHERE amphi_id = a.id ORDER BY seq DESC LIMIT 1) AS last
+           WHERE last.seq > coalesce(c.seq, 0) ORDER BY a.id"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| Unread { amphi: AmphiId(row.id), after: row.seq.unsigned_abs() }).collect())
+}
+
+/// The amphis that are published and not over.
+pub async fn watched(pool: &PgPool) -> Result<Vec<AmphiId>, sqlx::Error> {
+    let rows = sqlx::query_scalar!("SELECT amphi_id FROM mail_cursor WHERE watched ORDER BY amphi_id")
+        .fetch_all(pool)
+        .await?;
+    Ok(rows.into_iter().map(AmphiId).collect())
+}
+
+/// How far a journal has been read.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor {
+    /// Last entry that has been read.
+    pub seq: u64,
+    /// Published and not over, as far as has been read.
+    pub watched: bool,
+}
+
+/// Holds the cursor of an amphi until the end of the transaction, and says where it stands.
+pub async fn hold_cursor(connection: &mut PgConnection, amphi: AmphiId) -> Result<Cursor, sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO mail_cursor (amphi_id, seq, watched) VALUES ($1, 0, false) ON CONFLICT (amphi_id) DO NOTHING",
+        amphi.0
+    )
+    .execute(&mut *connection)
+    .await?;
+    let row = sqlx::query!("SELECT seq, watched FROM mail_cursor WHERE amphi_id = $1 FOR UPDATE", amphi.0)
+        .fetch_one(connection)
+        .await?;
+    Ok(Cursor { seq: row.seq.unsigned_abs(), watched: row.watched })
+}
+
+/// Moves the cursor on.
+pub async fn move_cursor(
+    connection: &mut PgConnection,
+    amphi: AmphiId,
+    to: Cursor,
+) -> Result<(), sqlx::Error> {
+    let seq = i64::try_from(to.seq).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "UPDATE mail_cursor SET seq = $2, watched = $3 WHERE amphi_id = $1",
+        amphi.0,
+        seq,
+        to.watched,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What everybody of an amphi was last told.
+pub async fn of(
+    connection: &mut PgConnection,
+    amphi: AmphiId,
+) -> Result<BTreeMap<CallRank, Told>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT call_rank, at_ms, told_at_ms, sequence FROM announced_times WHERE amphi_id = $1",
+        amphi.0
+    )
+    .fetch_all(connection)
+    .await?;
+    let told = rows.into_iter().filter_map(|row| {
+        let rank = CallRank(u16::try_from(row.call_rank).ok()?);
+        let sequence = row.sequence.unsigned_abs();
+        Some((rank, Told { at: Timestamp(row.at_ms), told_at: Timestamp(row.told_at_ms), sequence }))
+    });
+    Ok(told.collect())
+}
+
+/// Writes down what somebody is being told.
+pub async fn note(
+    connection: &mut PgConnection,
+    amphi: AmphiId,
+    rank: CallRank,
+    told: Told,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO announced_times (amphi_id, call_rank, at_ms, told_at_ms, sequence) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (amphi_id, call_rank) DO UPDATE
+         SET at_ms = excluded.at_ms, told_at_ms = excluded.told_at_ms, sequence = excluded.sequence",
+        amphi.0,
+        i32::from(rank.0),
+        told.at.0,
+        told.told_at.0,
+        i32::try_from(told.sequence).unwrap_or(i32::MAX),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
