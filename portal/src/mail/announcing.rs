@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amphi_engine::clock::Clock;
-use amphi_engine::core::{AmphiId, CallRank, Event, Forecast, Millis, Snapshot, Standing, Status, Timestamp};
+use amphi_engine::core::{
+    AmphiId, CallRank, Event, Forecast, Millis, ReleasedSeat, Snapshot, Standing, Status, Timestamp,
+};
 use amphi_engine::journal::{JournalError, events_after};
 use amphi_engine::ledger::Ledger;
 use amphi_engine::protocol::Receipt;
@@ -225,12 +227,23 @@ impl Announcer {
                     telling.watched = !look.over();
                     self.convoke(look, &setting, people, telling);
                 }
-                Event::ChoiceCommitted { rank, .. } => {
-                    // A choice that has been undone meanwhile has no receipt any more, or another one.
-                    let receipt = look.receipts.get(rank).filter(|receipt| receipt.seq == *seq);
-                    let mail =
-                        person(*rank).zip(receipt).map(|(person, receipt)| setting.chosen(person, receipt));
-                    telling.mails.extend(mail);
+                Event::ParticipantAdded { .. } => self.convoke(look, &setting, people, telling),
+                Event::ChoiceCommitted { rank, reason, .. } => {
+                    telling.chosen(person(*rank), reason.as_deref(), *seq, look, &setting);
+                }
+                Event::SeatExchanged { rank, .. } => {
+                    telling.chosen(person(*rank), None, *seq, look, &setting);
+                }
+                Event::ChoiceAnnulled { rank, post, reason, .. } => {
+                    telling
+                        .mails
+                        .extend(person(*rank).map(|person| setting.undone(person, *post, reason, *seq)));
+                }
+                Event::Rewound { released, reason, .. } => {
+                    let undone = |seat: &ReleasedSeat| {
+                        Some(setting.undone(person(seat.rank)?, seat.post, reason, *seq))
+                    };
+                    telling.mails.extend(released.iter().filter_map(undone));
                 }
                 Event::Withdrawn { rank, reason } => {
                     telling.not_called(person(*rank), reason, *seq, &setting);
@@ -239,6 +252,9 @@ impl Announcer {
                     let reason = "Vous avez déjà une affectation pour ce semestre, dans une autre séance.";
                     telling.not_called(person(*rank), reason, *seq, &setting);
                 }
+                Event::NoLongerPlacedElsewhere { rank } => {
+                    self.convoke_again(person(*rank), look, &setting, telling);
+                }
                 Event::Annulled { reason } => telling.annulled(reason, look, &setting, people),
                 Event::Closed { .. } => telling.watched = false,
                 _ => {}
@@ -246,17 +262,41 @@ impl Announcer {
         }
     }
 
-    /// Convokes whoever is still to come; nobody, when the session is over before anybody could be told.
+    /// Convokes whoever has not been; nobody, when the session is over before anybody could be told.
     fn convoke(&self, look: &Look, setting: &Setting<'_>, people: &[Person], telling: &mut Telling) {
         if look.over() {
             return;
         }
+        let has_turns = look.snapshot.round.has_turns();
         for person in people {
-            let Some(forecast) = look.forecast(person.rank) else { continue };
-            telling.mails.push(setting.convocation(person, &forecast, self.moves_over));
-            let told = Told { at: forecast.expected, told_at: look.now, sequence: 0 };
-            telling.told.insert(person.rank, told);
+            if telling.told.contains_key(&person.rank) {
+                continue;
+            }
+            if !has_turns {
+                telling.mails.push(setting.invitation(person));
+            } else if let Some(forecast) = look.forecast(person.rank) {
+                telling.mails.push(setting.convocation(person, &forecast, 0, self.moves_over));
+                let told = Told { at: forecast.expected, told_at: look.now, sequence: 0 };
+                telling.told.insert(person.rank, told);
+            }
         }
+    }
+
+    /// Convokes somebody who was told that they would not pass.
+    fn convoke_again(
+        &self,
+        person: Option<&Person>,
+        look: &Look,
+        setting: &Setting<'_>,
+        telling: &mut Telling,
+    ) {
+        let Some(person) = person else { return };
+        let (Some(told), Some(forecast)) = (telling.told.get_mut(&person.rank), look.forecast(person.rank))
+        else {
+            return;
+        };
+        *told = Told { at: forecast.expected, told_at: look.now, sequence: told.sequence + 1 };
+        telling.mails.push(setting.convocation(person, &forecast, told.sequence, self.moves_over));
     }
 
     async fn write(
@@ -291,7 +331,12 @@ fn concerns_people(event: &Event) -> bool {
     matches!(
         event,
         Event::Published { .. }
+            | Event::ParticipantAdded { .. }
             | Event::ChoiceCommitted { .. }
+            | Event::SeatExchanged { .. }
+            | Event::ChoiceAnnulled { .. }
+            | Event::Rewound { .. }
+            | Event::NoLongerPlacedElsewhere { .. }
             | Event::Withdrawn { .. }
             | Event::PlacedElsewhere { .. }
             | Event::Annulled { .. }
@@ -327,6 +372,21 @@ fn is_due(
 }
 
 impl Telling {
+    /// Somebody has chosen. A choice that has been undone meanwhile has no receipt any more, or another one;
+    /// then its end is told, and not its beginning.
+    fn chosen(
+        &mut self,
+        person: Option<&Person>,
+        reason: Option<&str>,
+        seq: u64,
+        look: &Look,
+        setting: &Setting<'_>,
+    ) {
+        let Some(person) = person else { return };
+        let receipt = look.receipts.get(&person.rank).filter(|receipt| receipt.seq == seq);
+        self.mails.extend(receipt.map(|receipt| setting.chosen(person, receipt, reason)));
+    }
+
     /// Somebody will not pass. Whoever was never convoked has nothing to be told.
     fn not_called(&mut self, person: Option<&Person>, reason: &str, seq: u64, setting: &Setting<'_>) {
         let Some(person) = person else { return };

@@ -1,13 +1,13 @@
-//! What interns are told by mail: convocation, another time, receipt, and that they will not pass.
+//! What interns are told by mail about their turn: convocation, another time, that they will not pass.
 //!
 //! Pure: public facts, the person and the instant go in, a [`Mail`] comes out. Invariant: every time is
 //! said in the amphi's own zone, with the zone's name; overseas, the hour of Paris stands beside it,
 //! because people may be in either place, and it may be the eve in one of them.
 
 use amphi_engine::core::{
-    CallRank, Forecast, Millis, ParticipantView, PostNumber, Snapshot, Standing, Status, Timestamp,
+    CallRank, Forecast, LatePolicy, Millis, ParticipantView, PostNumber, ProxyPolicy, Round, Snapshot,
+    Standing, Status, Timestamp,
 };
-use amphi_engine::protocol::Receipt;
 
 use super::MailSite;
 use super::calendar::Appointment;
@@ -25,7 +25,7 @@ pub struct Setting<'a> {
     pub site: &'a MailSite,
     /// The wall clock, for how long links are good and when a calendar entry was written.
     pub written_at: Timestamp,
-    zone: Zone,
+    pub(super) zone: Zone,
 }
 
 /// Whom a mail of this module is for.
@@ -81,7 +81,7 @@ impl<'a> Setting<'a> {
         })
     }
 
-    fn link(&self, person: &Person, turn: Option<Timestamp>) -> String {
+    pub(super) fn link(&self, person: &Person, turn: Option<Timestamp>) -> String {
         self.site.link(self.snapshot.amphi, person.rank, self.written_at, turn)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Setting<'a> {
         format!("{}:{}:{rank}{occasion}", kind.code(), self.snapshot.amphi)
     }
 
-    fn mail(&self, person: &Person, kind: MailKind, occasion: &str, letter: &Letter) -> Mail {
+    pub(super) fn mail(&self, person: &Person, kind: MailKind, occasion: &str, letter: &Letter) -> Mail {
         Mail {
             amphi: self.snapshot.amphi,
             rank: Some(person.rank),
@@ -107,7 +107,7 @@ impl<'a> Setting<'a> {
         starts_at: Timestamp,
         sequence: u32,
         method: CalendarMethod,
-        description: String,
+        description: &str,
     ) -> CalendarEntry {
         let link = self.link(person, Some(starts_at));
         Appointment {
@@ -126,41 +126,106 @@ impl<'a> Setting<'a> {
         .entry(method)
     }
 
-    /// Date, time and duration of somebody's turn (A1).
-    pub(super) fn convocation(&self, person: &Person, forecast: &Forecast, over: Millis) -> Mail {
+    /// Date, time and duration of somebody's turn (A1). `sequence` is more than 0 for whoever is convoked
+    /// again, after having been told that they will not pass.
+    pub(super) fn convocation(
+        &self,
+        person: &Person,
+        forecast: &Forecast,
+        sequence: u32,
+        over: Millis,
+    ) -> Mail {
         let at = forecast.expected;
         let (rank, title) = (person.rank, &self.snapshot.title);
         let headline = format!("Vous passez le {}.", self.said(at));
-        let mut details = vec![
-            format!(
-                "Personne n’est appelé avant l’heure de sa convocation. Un retard peut la repousser : votre page montre \
-                 l’heure attendue à chaque instant, et vous recevez un nouveau courriel si elle change de plus de {}.",
-                duration(over)
-            ),
-            "L’entrée d’agenda jointe est mise à jour par ces courriels. Avant la séance, votre page montre les postes \
-             offerts et comment votre rang a été calculé."
-                .to_owned(),
-        ];
-        let planned = self.participant(rank).and_then(|participant| participant.planned_at);
-        if let Some(planned) = planned.filter(|planned| at - *planned >= SAID_FROM) {
-            details.insert(0, format!("Heure de convocation au plan : {}.", self.said(planned)));
-        }
         let letter = Letter {
             subject: format!("Convocation : {}, {title}", self.zone.full(at)),
             headline: headline.clone(),
             also: self.in_paris(at),
-            facts: [Some(self.duration_fact(rank)), self.range_fact(forecast)].into_iter().flatten().collect(),
+            facts: [Some(self.duration_fact(rank)), self.range_fact(forecast)]
+                .into_iter()
+                .flatten()
+                .collect(),
             code: None,
             way: Some(("Votre page personnelle", self.link(person, Some(at)))),
-            advice: "Si vous ne pouvez pas être là à l’heure : connectez-vous dès que possible. Vous pourrez encore \
-                     choisir, parmi les postes restants, sans le bénéfice de votre rang."
-                .to_owned(),
-            details,
+            advice: self.if_absent(),
+            details: self.what_to_expect(rank, at, over),
             about: self.about(rank),
         };
-        let mut mail = self.mail(person, MailKind::Convocation, "", &letter);
-        mail.calendar = Some(self.entry(person, at, 0, CalendarMethod::Request, headline));
+        let occasion = if sequence == 0 { String::new() } else { format!(":{sequence}") };
+        let mut mail = self.mail(person, MailKind::Convocation, &occasion, &letter);
+        mail.calendar = Some(self.entry(person, at, sequence, CalendarMethod::Request, &headline));
         mail
+    }
+
+    /// What whoever cannot be there may do, under the policies of this amphi (A4, A5, 3.6).
+    fn if_absent(&self) -> String {
+        let policies = &self.snapshot.policies;
+        let proxy = match policies.proxies {
+            ProxyPolicy::Off => "",
+            ProxyPolicy::On | ProxyPolicy::WithDocument => {
+                "donnez procuration depuis votre page ; à défaut, "
+            }
+        };
+        let late = match policies.late {
+            LatePolicy::Now | LatePolicy::AfterCurrentTurn => {
+                "connectez-vous dès que possible : vous pourrez encore choisir, parmi les postes restants, sans le bénéfice \
+                 de votre rang."
+            }
+            LatePolicy::EndOfSession => {
+                "connectez-vous après le dernier tour : vous pourrez alors choisir, parmi les postes restants."
+            }
+            LatePolicy::Forfeit => {
+                "prévenez l’administration : après votre tour vous ne pourrez plus choisir vous-même."
+            }
+        };
+        format!("Si vous ne pouvez pas être là à l’heure : {proxy}{late}")
+    }
+
+    fn what_to_expect(&self, rank: CallRank, at: Timestamp, over: Millis) -> Vec<String> {
+        let planned = self.participant(rank).and_then(|participant| participant.planned_at);
+        let off = planned.filter(|planned| (at - *planned).0.abs() >= SAID_FROM.0);
+        let planned = off.map(|planned| format!("Heure de convocation au plan : {}.", self.said(planned)));
+        let moves = if self.snapshot.policies.early_opening {
+            "Dans cette séance, un tour peut s’ouvrir plus tôt que prévu ; un retard peut aussi le repousser."
+        } else {
+            "Personne n’est appelé avant l’heure de sa convocation ; un retard peut la repousser."
+        };
+        let moves = format!(
+            "{moves} Votre page montre l’heure attendue à chaque instant, et vous recevez un nouveau courriel si elle change \
+             de plus de {}. L’entrée d’agenda jointe est mise à jour par ces courriels.",
+            duration(over)
+        );
+        let page =
+            "Avant la séance, votre page montre les postes offerts et comment votre rang a été calculé.";
+        planned.into_iter().chain([moves, page.to_owned()]).collect()
+    }
+
+    /// A session without turns is published: wishes may be ranked (3.8).
+    pub(super) fn invitation(&self, person: &Person) -> Mail {
+        let title = &self.snapshot.title;
+        let until = self.snapshot.opening.last().map(|range| range.closes_at);
+        let purpose = match self.snapshot.round {
+            Round::FreeWishes => "vœux libres : ils n’attribuent aucun poste",
+            Round::Rehearsal => "préchoix : une répétition, qui n’attribue aucun poste",
+            Round::Live | Round::ByWishes => {
+                "choix définitif : les postes sont attribués par rang à la clôture"
+            }
+        };
+        let until_fact = until.map(|until| ("Clôture prévue", self.said(until)));
+        let letter = Letter {
+            subject: format!("Classez vos vœux : {title}"),
+            headline: format!("Classez vos vœux pour « {title} »."),
+            also: until.and_then(|until| self.in_paris(until)),
+            facts: until_fact.into_iter().chain([("Nature", purpose.to_owned())]).collect(),
+            code: None,
+            way: Some(("Votre page personnelle", self.link(person, until))),
+            advice: "Il n’y a pas d’heure de passage : votre classement compte tel qu’il est à la clôture."
+                .to_owned(),
+            details: Vec::new(),
+            about: self.about(person.rank),
+        };
+        self.mail(person, MailKind::Convocation, "", &letter)
     }
 
     /// Somebody's turn has moved by more than `over` since they were last told (A2).
@@ -178,8 +243,7 @@ impl<'a> Setting<'a> {
         } else {
             format!("{} à {}", self.zone.day(before), self.zone.time(before))
         };
-        let planned = self.participant(person.rank).and_then(|participant| participant.planned_at);
-        let ready = planned.map_or(at - over, |planned| planned.max(at - over)).min(at);
+        let ready = forecast.earliest.max(at - over).min(at);
         let standstill = match &self.snapshot.now.status {
             Status::Suspended { reason, .. } => Some(format!("La séance est suspendue. Motif : {reason}")),
             Status::Published => Some("La séance n’est pas encore ouverte.".to_owned()),
@@ -217,37 +281,8 @@ impl<'a> Setting<'a> {
             about: self.about(person.rank),
         };
         let mut mail = self.mail(person, MailKind::Moved, &format!(":{sequence}"), &letter);
-        mail.calendar = Some(self.entry(person, at, sequence, CalendarMethod::Request, headline));
+        mail.calendar = Some(self.entry(person, at, sequence, CalendarMethod::Request, &headline));
         mail
-    }
-
-    /// The receipt of somebody's choice (3.3).
-    pub(super) fn chosen(&self, person: &Person, receipt: &Receipt) -> Mail {
-        let post = format!("{}, {}", receipt.establishment, receipt.service);
-        let when = format!(
-            "{} à {} ({}), n° {} du journal",
-            self.zone.date(receipt.at),
-            self.zone.time_to_the_second(receipt.at),
-            self.zone.label(),
-            receipt.seq
-        );
-        let letter = Letter {
-            subject: format!("Votre choix : {post}"),
-            headline: format!("Vous avez choisi : {post}."),
-            also: None,
-            facts: vec![("Enregistré", when), ("Code du reçu", "à conserver".to_owned())],
-            code: Some(receipt.code()),
-            way: Some(("Votre page et votre reçu", self.link(person, Some(receipt.at)))),
-            advice: "Ce choix est définitif. Conservez ce courriel : ce code le prouve, et le journal de la séance permet \
-                     à chacun de le vérifier."
-                .to_owned(),
-            details: vec![format!(
-                "IMOTEP {}, poste n° {}, place {}.",
-                receipt.imotep, receipt.post, receipt.seat
-            )],
-            about: self.about(person.rank),
-        };
-        self.mail(person, MailKind::Chosen, &format!(":{}", receipt.seq), &letter)
     }
 
     /// The session is annulled; `announced` is what they were last told, with its sequence.
@@ -317,10 +352,10 @@ impl<'a> Setting<'a> {
         headline: &str,
     ) -> Option<CalendarEntry> {
         let (at, sequence) = announced?;
-        Some(self.entry(person, at, sequence + 1, CalendarMethod::Cancel, headline.to_owned()))
+        Some(self.entry(person, at, sequence + 1, CalendarMethod::Cancel, headline))
     }
 
-    fn post(&self, number: PostNumber) -> String {
+    pub(super) fn post(&self, number: PostNumber) -> String {
         self.snapshot.posts.get(number.index()).map_or_else(
             || format!("poste n° {number}"),
             |view| format!("{}, {}", view.post.establishment, view.post.service),

@@ -8,6 +8,7 @@
 
 pub mod announcing;
 mod calendar;
+mod choices;
 mod convocation;
 mod message;
 pub mod outbox;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::ManualClock;
-use amphi_engine::core::{CallRank, Command};
+use amphi_engine::core::{CallRank, Command, LatePolicy, ProxyPolicy, Round};
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::registry::Registry;
 use icalendar::{Calendar, CalendarComponent, Component as _};
@@ -294,4 +294,104 @@ async fn a_server_that_comes_back_tells_what_happened_before_it_died() {
         second.registry.stop().await.unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+async fn r3_7_those_whose_choice_is_undone_are_told_and_then_their_new_time() {
+    with_office(setup(4, &[4, 4]), |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.tells().await;
+        office.does(ADMINISTRATOR, Command::Open).await;
+        for (rank, when) in [(1, "09:00"), (2, "09:03"), (3, "09:06")] {
+            office.until(when).await;
+            office.does(intern(rank), choose(rank, 1)).await;
+        }
+        assert_eq!(office.tells().await, 3);
+        let annul = Command::AnnulChoice { rank: CallRank(1), reason: "Dossier incomplet".to_owned() };
+        office.does(ADMINISTRATOR, annul).await;
+        assert_eq!(office.tells().await, 1);
+        office.until("09:25").await;
+        let reason = "Liste fausse".to_owned();
+        office.does(ADMINISTRATOR, Command::Rewind { to: CallRank(2), reason }).await;
+        office.until("09:26").await;
+        // Ranks 2 and 3 lose their seats, and pass again; rank 4's turn has been.
+        let told = office.tells().await;
+        let mails = office.outbox().await;
+        let undone: Vec<_> = mails.iter().filter(|row| row.kind == "undone").map(|row| row.rank).collect();
+        assert_eq!(undone, [1, 2, 3], "{told} told");
+        let second = mails.iter().find(|row| row.kind == "undone" && row.rank == 2).unwrap();
+        assert!(
+            second.text.starts_with("Votre choix ne compte plus : CHU, Cardiologie.\nMotif : Liste fausse\n")
+        );
+        office.does(ADMINISTRATOR, Command::Resume).await;
+        office.tells().await;
+        assert_eq!(office.in_turn().await, Some(2));
+        let again = office.outbox().await;
+        for rank in [3, 4] {
+            let last = again.iter().rfind(|row| row.rank == rank).unwrap();
+            assert_eq!(last.kind, "moved", "rank {rank}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_3_a_choice_undone_before_it_was_told_is_told_as_undone_only() {
+    with_office(setup(2, &[2, 2]), |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.does(ADMINISTRATOR, Command::Open).await;
+        office.until("09:00").await;
+        office.does(intern(1), choose(1, 1)).await;
+        let annul = Command::AnnulChoice { rank: CallRank(1), reason: "Dossier incomplet".to_owned() };
+        office.does(ADMINISTRATOR, annul).await;
+        office.tells().await;
+        let about_choice: Vec<_> =
+            office.told().await.into_iter().filter(|(kind, _)| kind != "convocation").collect();
+        assert_eq!(about_choice, each("undone", [1]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_8_a_session_without_turns_invites_to_rank_wishes() {
+    let mut setup = setup(2, &[2, 2]);
+    setup.round = Round::FreeWishes;
+    with_office(setup, |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        assert_eq!(office.tells().await, 2);
+        assert_eq!(office.tells().await, 0);
+        let first = &office.outbox().await[0];
+        assert!(first.text.starts_with(
+            "Classez vos vœux pour « Cardiologie, Paris ».\nClôture prévue : lundi 3 mai 2027 à 20 h 00"
+        ));
+        assert!(first.text.contains("Nature : vœux libres"), "{}", first.text);
+        assert_eq!(first.calendar, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_6_what_whoever_cannot_come_may_do_follows_the_policies() {
+    let said = [
+        (LatePolicy::Now, ProxyPolicy::Off, "à l’heure : connectez-vous dès que possible"),
+        (
+            LatePolicy::Now,
+            ProxyPolicy::On,
+            "à l’heure : donnez procuration depuis votre page ; à défaut, connectez-vous",
+        ),
+        (LatePolicy::EndOfSession, ProxyPolicy::Off, "connectez-vous après le dernier tour"),
+        (LatePolicy::Forfeit, ProxyPolicy::Off, "après votre tour vous ne pourrez plus choisir vous-même"),
+    ];
+    for (late, proxies, expected) in said {
+        let mut setup = setup(1, &[2]);
+        setup.policies.late = late;
+        setup.policies.proxies = proxies;
+        with_office(setup, |office| async move {
+            office.does(ADMINISTRATOR, Command::Publish).await;
+            office.tells().await;
+            let text = &office.outbox().await[0].text;
+            assert!(text.lines().nth(3).unwrap().contains(expected), "{text}");
+        })
+        .await;
+    }
 }

@@ -19,7 +19,7 @@ use crate::scene::{ADMINISTRATOR, amphi, at};
 use crate::site::fresh_id;
 
 /// What stands in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Row {
     pub rank: i32,
     pub kind: String,
@@ -123,23 +123,18 @@ impl Office {
 
     /// The outbox, in the order in which it was written.
     pub async fn outbox(&self) -> Vec<Row> {
-        let rows: Vec<(i32, String, String, String, String, String, Option<String>)> = sqlx::query_as(
-            "SELECT call_rank, kind, recipient, subject, body_text, body_html, calendar FROM outbox ORDER BY id",
+        let mut rows: Vec<Row> = sqlx::query_as(
+            "SELECT call_rank AS rank, kind, recipient, subject, body_text AS text, body_html AS html, calendar
+             FROM outbox ORDER BY id",
         )
         .fetch_all(&self.pool)
         .await
         .unwrap();
-        rows.into_iter()
-            .map(|(rank, kind, recipient, subject, text, html, calendar)| Row {
-                rank,
-                kind,
-                recipient,
-                subject,
-                text: text.replace('\u{a0}', " "),
-                html: html.replace('\u{a0}', " "),
-                calendar,
-            })
-            .collect()
+        for row in &mut rows {
+            row.text = row.text.replace('\u{a0}', " ");
+            row.html = row.html.replace('\u{a0}', " ");
+        }
+        rows
     }
 
     /// Kind and rank of each mail in the outbox.
