@@ -11,10 +11,10 @@ use crate::scene::{ADMINISTRATOR, amphi, at, intern, person, setup};
 use crate::stage::id;
 use crate::verifying::exported;
 
-type Fact = (Timestamp, Actor, Event);
+pub type Fact = (Timestamp, Actor, Event);
 
 /// Chains whatever it is given.
-fn journal(facts: &[Fact]) -> String {
+pub fn journal(facts: &[Fact]) -> String {
     let mut previous = genesis_hash(amphi(1));
     let mut entries = Vec::new();
     for (index, (when, actor, event)) in facts.iter().enumerate() {
@@ -25,15 +25,15 @@ fn journal(facts: &[Fact]) -> String {
     exported(1, &entries)
 }
 
-fn turn_opened(rank: u16, deadline: &str) -> Event {
+pub fn turn_opened(rank: u16, deadline: &str) -> Event {
     Event::TurnOpened { rank: CallRank(rank), deadline: at(deadline) }
 }
 
-fn turn_closed(rank: u16, outcome: TurnOutcome) -> Event {
+pub fn turn_closed(rank: u16, outcome: TurnOutcome) -> Event {
     Event::TurnClosed { rank: CallRank(rank), outcome, reason: None }
 }
 
-fn committed(rank: u16, post: u16, seat: u16, manner: ChoiceManner) -> Event {
+pub fn committed(rank: u16, post: u16, seat: u16, manner: ChoiceManner) -> Event {
     Event::ChoiceCommitted {
         rank: CallRank(rank),
         post: PostNumber(post),
@@ -87,15 +87,15 @@ fn interrupted(since: &str, deadline: &str) -> Event {
 }
 
 /// What stands at a line of the file.
-fn line(facts: &mut [Fact], number: usize) -> &mut Fact {
+pub fn line(facts: &mut [Fact], number: usize) -> &mut Fact {
     &mut facts[number - 2]
 }
 
-struct Lie {
-    says: &'static str,
+pub struct Lie {
+    pub says: &'static str,
     /// Line at which it is found out.
-    line: usize,
-    tells: fn(&mut Vec<Fact>),
+    pub line: usize,
+    pub tells: fn(&mut Vec<Fact>),
 }
 
 macro_rules! lies {
@@ -103,21 +103,22 @@ macro_rules! lies {
         &[$(Lie { says: $says, line: $line, tells: |$facts| { $tells; } }),*]
     };
 }
+pub(crate) use lies;
 
 /// Replaces what happened at a line.
-fn event(facts: &mut [Fact], number: usize, event: Event) {
+pub fn event(facts: &mut [Fact], number: usize, event: Event) {
     line(facts, number).2 = event;
 }
 
-fn actor(facts: &mut [Fact], number: usize, actor: Actor) {
+pub fn actor(facts: &mut [Fact], number: usize, actor: Actor) {
     line(facts, number).1 = actor;
 }
 
-fn when(facts: &mut [Fact], number: usize, instant: &str) {
+pub fn when(facts: &mut [Fact], number: usize, instant: &str) {
     line(facts, number).0 = at(instant);
 }
 
-fn insert(facts: &mut Vec<Fact>, number: usize, instant: &str, by: Actor, event: Event) {
+pub fn insert(facts: &mut Vec<Fact>, number: usize, instant: &str, by: Actor, event: Event) {
     facts.insert(number - 2, (at(instant), by, event));
 }
 
@@ -208,7 +209,7 @@ const LIES: &[Lie] = lies! {
     6 "time runs backwards": |f| when(f, 6, "08:59");
 };
 
-fn withdrawn(rank: u16) -> Event {
+pub fn withdrawn(rank: u16) -> Event {
     Event::Withdrawn { rank: CallRank(rank), reason: "Démission".to_owned() }
 }
 
@@ -229,8 +230,13 @@ fn the_honest_story_verifies() {
 
 #[test]
 fn each_lie_is_found_out_where_it_is_told() {
+    all_are_found_out(LIES, honest);
+}
+
+/// Each of `lies`, told in the story `honest`, is refused at its line.
+pub fn all_are_found_out(lies: &[Lie], honest: fn() -> Vec<Fact>) {
     let mut wrong = Vec::new();
-    for lie in LIES {
+    for lie in lies {
         let mut facts = honest();
         (lie.tells)(&mut facts);
         match verify(journal(&facts).as_bytes()) {

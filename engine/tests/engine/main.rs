@@ -11,6 +11,7 @@ mod fan_out_model;
 mod faulty;
 mod hostile;
 mod lies;
+mod lies_of_policies;
 mod noise;
 mod outages;
 mod ownership;

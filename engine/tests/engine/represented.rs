@@ -35,11 +35,11 @@ fn wishes(posts: &[u16], safety_net: SafetyNet) -> Command {
 }
 
 fn last_me(viewer: &mut Viewer) -> Option<Me> {
-    let told = viewer.reads().into_iter().filter_map(|message| match message {
+    let mut told = viewer.reads().into_iter().filter_map(|message| match message {
         ServerMessage::Me(me) => Some(*me),
         _ => None,
     });
-    told.last()
+    told.next_back()
 }
 
 #[tokio::test]
