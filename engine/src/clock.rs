@@ -1,15 +1,17 @@
 //! The only place that asks what time it is.
 //!
 //! Invariant: a clock never runs backwards. The wall clock is read once, at the start; from then on
-//! the monotonic clock is added to it, so that a jump of the wall clock moves nobody's turn (C10).
+//! the monotonic clock is added to it, so that a jump of the wall clock moves nobody's turn (C10). It is
+//! tokio's monotonic clock, which simulations stop and turn.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amphi_core::Timestamp;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A source of time, shared by everything that waits.
 pub trait Clock: Send + Sync + 'static {
@@ -38,7 +40,6 @@ impl SystemClock {
     }
 
     /// A clock that shows `origin` now and runs `speed` times faster than real time.
-    #[allow(clippy::disallowed_methods, reason = "this is the clock module")]
     pub fn compressed(origin: Timestamp, speed: f64) -> Self {
         Self { origin, started: Instant::now(), speed }
     }

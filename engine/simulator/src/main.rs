@@ -1,3 +1,119 @@
-//! Seeded worlds on the real engine.
+#![doc = include_str!("../README.md")]
 
-fn main() {}
+mod acts;
+mod asking;
+mod campaign;
+mod clock;
+mod device;
+mod generate;
+mod journal;
+mod looks;
+mod names;
+mod oracle;
+mod panics;
+mod plan;
+mod server;
+mod simulation;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use campaign::campaign;
+use generate::{Profile, generate};
+use oracle::Counts;
+use plan::Plan;
+
+/// Seeded worlds on the real engine.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Plays the plans of many seeds.
+    Run {
+        /// How many.
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first one.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// On how many threads.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+        /// About what.
+        #[arg(long, value_enum, default_value_t = Profile::All)]
+        profile: Profile,
+    },
+    /// Plays one plan, twice, and says what happened.
+    Replay {
+        /// A plan that was saved.
+        file: Option<PathBuf>,
+        /// Or the seed of one.
+        #[arg(long, conflicts_with = "file")]
+        seed: Option<u64>,
+        /// See `run`.
+        #[arg(long, value_enum, default_value_t = Profile::All)]
+        profile: Profile,
+        /// Prints the plan, too.
+        #[arg(short, long)]
+        verbose: bool,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        What::Run { seeds, from, jobs, profile } => {
+            let played = campaign(from, seeds, jobs, profile);
+            print(&played.counts);
+            println!("{} worlds", played.worlds);
+            let Some((plan, violation)) = played.failure else { return Ok(ExitCode::SUCCESS) };
+            let file = save(&plan)?;
+            println!("seed {}: {violation}", plan.seed);
+            println!("replay it: amphi-simulator replay {}", file.display());
+            Ok(ExitCode::FAILURE)
+        }
+        What::Replay { file, seed, profile, verbose } => {
+            let plan = match (file, seed) {
+                (Some(file), _) => read(&file)?,
+                (None, seed) => generate(seed.context("a file or a seed")?, profile),
+            };
+            if verbose {
+                println!("{}", serde_json::to_string_pretty(&plan)?);
+            }
+            let result = simulation::run(&plan);
+            anyhow::ensure!(result == simulation::run(&plan), "two runs of one plan differ");
+            match result {
+                Ok(report) => print(&report.counts),
+                Err(violation) => {
+                    println!("{violation}");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn print(counts: &Counts) {
+    for (what, count) in counts {
+        println!("{count:>12} {what}");
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Plan> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    serde_json::from_str(&text).context("this is not a plan")
+}
+
+/// Saves a plan where it can be replayed from.
+fn save(plan: &Plan) -> anyhow::Result<PathBuf> {
+    let file = std::env::temp_dir().join(format!("amphi-plan-{}.json", plan.seed));
+    std::fs::write(&file, serde_json::to_string_pretty(plan)?)?;
+    Ok(file)
+}

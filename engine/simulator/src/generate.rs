@@ -1,0 +1,230 @@
+//! From a seed to a plan.
+
+use amphi_engine::core::call_list::{RankBasis, Seniority};
+use amphi_engine::core::opening::{Opening, OpeningRange};
+use amphi_engine::core::{Millis, Participant, Post, Setup};
+use clap::ValueEnum;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::plan::*;
+
+/// What a campaign is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// Everything.
+    All,
+    /// Clocks that jump, drift and freeze, and machines that stall (C10).
+    Clock,
+    /// A journal that is slow, loses answers, or gives none.
+    Journal,
+    /// Several amphis with people in common, on two servers.
+    Persons,
+}
+
+/// Draws one of some things, each as often as its weight says.
+macro_rules! drawn {
+    ($rng:expr, $($weight:expr => $thing:expr),+ $(,)?) => {{
+        let mut left = $rng.random_range(0..0 $(+ $weight)+);
+        'drawn: {
+            $(
+                if left < $weight { break 'drawn $thing; }
+                left -= $weight;
+            )+
+            let _: u32 = left;
+            unreachable!("what is left is below the sum of the weights")
+        }
+    }};
+}
+
+/// The plan of a seed.
+pub fn generate(seed: u64, profile: Profile) -> Plan {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let rng = &mut rng;
+    let world = world(rng, profile);
+    let count = rng.random_range(10..60);
+    let steps = (1..=count).map(|number| Step { number, when: when(rng), act: act(rng, profile) }).collect();
+    Plan { seed, world, steps }
+}
+
+fn world(rng: &mut StdRng, profile: Profile) -> World {
+    let several = profile == Profile::Persons || rng.random_ratio(1, 3);
+    let amphis = if several { rng.random_range(2..=3) } else { 1 };
+    let servers = if amphis > 1 && rng.random() { 2 } else { 1 };
+    let loose = rng.random_ratio(if profile == Profile::Clock { 1 } else { 2 }, 4);
+    let clockwork = if loose { Clockwork::Loose } else { Clockwork::Steady };
+    let amphis = (0..amphis).map(|_| planned_amphi(rng)).collect();
+    World { clockwork, servers, amphis }
+}
+
+fn planned_amphi(rng: &mut StdRng) -> PlannedAmphi {
+    let begun = drawn!(rng, 1 => Begun::Created, 1 => Begun::Drafted, 3 => Begun::Published, 15 => Begun::Opened);
+    PlannedAmphi { setup: setup(rng), begun }
+}
+
+fn setup(rng: &mut StdRng) -> Setup {
+    let people = rng.random_range(1..=7_u16);
+    // Few persons in all, so that amphis have people in common; another order in each.
+    let mut persons: Vec<u16> = (0..9).collect();
+    for index in 0..usize::from(people) {
+        let other = rng.random_range(index..persons.len());
+        persons.swap(index, other);
+    }
+    let participants = persons[..usize::from(people)].iter().map(|number| participant(rng, *number)).collect();
+    let posts = (0..rng.random_range(1..=5)).map(|_| post(drawn!(rng, 1 => 0, 6 => 1, 3 => 2, 1 => 4))).collect();
+    let mut end = MORNING + Millis(rng.random_range(0..90) * 1_000);
+    let ranges = (0..rng.random_range(1..=3)).map(|index| {
+        let opens_at = if index == 0 { end } else { end + Millis(rng.random_range(1..120) * 1_000) };
+        end = opens_at + Millis(rng.random_range(10..240) * 1_000);
+        OpeningRange { opens_at, closes_at: end }
+    });
+    Setup {
+        title: "Amphi".to_owned(),
+        period: PERIOD,
+        time_zone: "Indian/Reunion".to_owned(),
+        opening: Opening::new(ranges.collect()).expect("ranges follow one another"),
+        turn_duration: Millis(rng.random_range(10_000..60_000)),
+        participants,
+        posts,
+    }
+}
+
+fn participant(rng: &mut StdRng, number: u16) -> Participant {
+    let seniority =
+        Seniority { validated_semesters: 2, competition_year: 2025, national_rank: 1, cohort_size: 9_000 };
+    Participant {
+        intern: person(number),
+        pseudonym: format!("P{number}"),
+        extra_time_percent: drawn!(rng, 5 => 0, 1 => 33, 1 => 100),
+        rank_basis: RankBasis::Imported { seniority },
+    }
+}
+
+fn post(seats: u16) -> Post {
+    Post {
+        imotep: "974000001".to_owned(),
+        establishment: "CHU".to_owned(),
+        service: "Cardiologie".to_owned(),
+        specialty: "MCV".to_owned(),
+        phase: String::new(),
+        seats,
+        criteria: Vec::new(),
+    }
+}
+
+/// Mostly soon; often within a hair of a deadline, where rules change.
+fn when(rng: &mut StdRng) -> When {
+    let amphi = rng.random();
+    let hair = drawn!(rng, 4 => 0, 2 => 1, 2 => -1, 1 => rng.random_range(-40..40), 1 => rng.random_range(-2_500..2_500));
+    drawn!(rng,
+        6 => When::After(0),
+        4 => When::After(rng.random_range(1..60)),
+        4 => When::After(rng.random_range(60..4_000)),
+        3 => When::After(rng.random_range(4_000..40_000)),
+        4 => When::AroundDeadline { amphi, ms: hair },
+        4 => When::AroundAnnouncedEnd { amphi, ms: hair },
+    )
+}
+
+fn act(rng: &mut StdRng, profile: Profile) -> Act {
+    let server = rng.random();
+    let (clock, journal) = match profile {
+        Profile::All | Profile::Persons => (4, 8),
+        Profile::Clock => (25, 3),
+        Profile::Journal => (0, 25),
+    };
+    drawn!(rng,
+        60 => ask(rng),
+        12 => onlooking(rng),
+        5 => Act::Resend { back: drawn!(rng, 3 => 0, 1 => rng.random_range(0..8)), stolen: rng.random_ratio(1, 5) },
+        3 => Act::Retry,
+        3 => Act::Wait,
+        journal => ailing(rng, server),
+        8 => going(rng, server),
+        clock => Act::Clock { server, shift: shift(rng) },
+        clock / 4 => Act::Stall { ms: rng.random_range(1..30_000) },
+    )
+}
+
+fn onlooking(rng: &mut StdRng) -> Act {
+    let device = rng.random();
+    let who = drawn!(rng, 6 => Onlooker::Intern(rng.random()), 1 => Onlooker::Administrator, 1 => Onlooker::Spectator);
+    drawn!(rng,
+        5 => Act::Connect { amphi: rng.random(), who },
+        3 => Act::Disconnect { device },
+        4 => Act::Return { device },
+        2 => Act::StopReading { device },
+        2 => Act::ReadAgain,
+        1 => Act::Resync { device },
+    )
+}
+
+fn ask(rng: &mut StdRng) -> Act {
+    let whom = drawn!(rng,
+        10 => Whom::InTurn,
+        4 => Whom::Late(rng.random()),
+        1 => Whom::Next,
+        1 => Whom::Placed(rng.random()),
+        3 => Whom::Rank(rng.random()),
+    );
+    let which = drawn!(rng,
+        4 => Which::Free(rng.random()),
+        6 => Which::LastSeat(rng.random()),
+        1 => Which::Taken(rng.random()),
+        1 => Which::Number(rng.random()),
+    );
+    let late = Whom::Late(rng.random());
+    let ask = drawn!(rng,
+        24 => Ask::Choose(whom, which),
+        8 => Ask::Choose(late, which),
+        2 => Ask::ReleaseHeld(late),
+        4 => Ask::Pass(whom),
+        3 => Ask::EndTurn(Whom::InTurn),
+        2 => Ask::Withdraw(whom),
+        4 => Ask::Suspend,
+        6 => Ask::Resume,
+        2 => Ask::Open,
+        1 => Ask::Publish,
+        1 => Ask::Draft,
+        1 => Ask::Close,
+        1 => drawn!(rng, 1 => Ask::Annul, 4 => Ask::Meddle),
+    );
+    let how = drawn!(rng, 20 => How::Properly, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced);
+    Act::Ask { amphi: rng.random(), ask, how }
+}
+
+/// What may be wrong with a journal.
+fn ailing(rng: &mut StdRng, server: u8) -> Act {
+    let fate = drawn!(rng,
+        3 => Fate::Written,
+        3 => Fate::AnswerLost,
+        2 => Fate::NotWritten,
+        2 => Fate::LandsLater { ms: rng.random_range(1..3_000) },
+    );
+    let delay_ms = drawn!(rng, 2 => 0, 2 => rng.random_range(1..3_000), 2 => rng.random_range(3_000..9_000));
+    drawn!(rng,
+        6 => Act::Write { server, fault: WriteFault { delay_ms, fate } },
+        2 => Act::Read { server, times: rng.random_range(1..4) },
+        1 => Act::Outage { server, ms: rng.random_range(100..20_000) },
+    )
+}
+
+/// How a server may go.
+fn going(rng: &mut StdRng, server: u8) -> Act {
+    let down_ms = drawn!(rng, 1 => 0, 2 => rng.random_range(1..2_000), 1 => rng.random_range(2_000..60_000));
+    drawn!(rng,
+        5 => Act::Crash { server, switches: rng.random_range(0..20), write_lands: rng.random(), down_ms },
+        2 => Act::Deploy { server, down_ms },
+        2 => Act::Replace { server },
+    )
+}
+
+fn shift(rng: &mut StdRng) -> ClockShift {
+    drawn!(rng,
+        3 => ClockShift::Jump { ms: rng.random_range(-300_000..300_000) },
+        2 => ClockShift::Jump { ms: rng.random_range(-5_000..5_000) },
+        2 => ClockShift::Freeze,
+        2 => ClockShift::Drift { ppm: rng.random_range(-900_000..2_000_000) },
+        2 => ClockShift::Steady,
+    )
+}
