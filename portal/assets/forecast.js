@@ -12,7 +12,8 @@ export function forecasts(state, now) {
   const permille = state.pace_permille;
   const early = state.policies?.early_opening === true;
   const firstPlanned = state.participants[0]?.planned_at;
-  const free = endOfCurrentTurn(state, now, permille);
+  // A clock that went back forecasts nothing earlier than what has happened.
+  const free = endOfCurrentTurn(state, Math.max(now, state.at), permille);
   for (let index = state.next_rank - 1; index < state.participants.length; index += 1) {
     const participant = state.participants[index];
     if (participant.standing !== 'waiting') continue;

@@ -46,6 +46,8 @@ impl Amphi {
     /// When the turn of each rank still to come will open, at `now`; `None` for those who have been
     /// called or will not be. While the session is suspended: as if it went on at `now`.
     pub fn forecasts(&self, now: Timestamp) -> Vec<Option<Forecast>> {
+        // A clock that went back forecasts nothing earlier than what has happened (C10).
+        let now = self.event_instant(now);
         let mut forecasts = vec![None; self.standings.len()];
         let Some(setup) = self.setup.as_ref().filter(|_| !self.planned_at.is_empty()) else {
             return forecasts;

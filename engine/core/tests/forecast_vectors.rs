@@ -95,6 +95,7 @@ fn between_turns() -> Vec<Value> {
     vec![
         vector("between turns, the next one in time", &quick, "09:01"),
         vector("between turns, the next one due and not yet opened", &quick, "09:03:00.400"),
+        vector("between turns, the clock gone back to before what has happened", &quick, "08:50"),
         vector("nobody left to call", &over, "09:22"),
     ]
 }

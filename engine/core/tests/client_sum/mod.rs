@@ -8,6 +8,7 @@ pub fn client_sum(snapshot: &Value, now: i64) -> Vec<Option<[i64; 3]>> {
     let grace = int(&snapshot["grace"]);
     let pace = int(&snapshot["pace_permille"]);
     let participants = snapshot["participants"].as_array().expect("participants");
+    let now = now.max(int(&snapshot["at"]));
     let mut free = [now; 3];
     if !snapshot["turn"].is_null() {
         let turn = &snapshot["turn"];
