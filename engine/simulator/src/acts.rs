@@ -18,6 +18,7 @@ pub const OWN_IDS_FROM: u32 = 1_000_000;
 impl Simulation<'_> {
     pub(crate) async fn act(&mut self, number: u32, act: &Act) {
         self.oracle().count(&format!("act.{}", Self::act_name(act)));
+        self.oracle().tell(|| format!("{act:?}"));
         match *act {
             Act::Wait => {}
             Act::Connect { amphi, who } => {

@@ -32,7 +32,7 @@ pub fn campaign(from: u64, count: u64, jobs: usize, profile: Profile) -> Campaig
                         return;
                     }
                     let plan = generate(seed, profile);
-                    let played = run(&plan);
+                    let played = run(&plan, false);
                     let mut result = result.lock().expect("nobody panics under this lock");
                     match played {
                         Ok(report) => {

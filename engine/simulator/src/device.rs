@@ -203,7 +203,8 @@ impl Screen {
             }
             ServerMessage::Change { epoch, from_seq, seq, change } => {
                 let (Some(position), Some(snapshot)) = (&mut self.position, &mut self.snapshot) else {
-                    return Err(format!("a change from {from_seq} to {seq} before any snapshot"));
+                    // An amphi without a list can be annulled; there is nothing to show of it.
+                    return Ok(None);
                 };
                 if position.seq != from_seq {
                     return Err(format!("a change from {from_seq} to {seq} was sent to a screen at {}", position.seq));

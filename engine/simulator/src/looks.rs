@@ -6,7 +6,7 @@ use amphi_engine::core::{Amphi, Command, Status};
 
 use crate::device::Device;
 use crate::oracle::{Promise, Violation};
-use crate::plan::{ClockShift, amphi_id};
+use crate::plan::{ClockShift, GIVE_UP_MS, amphi_id};
 use crate::simulation::{Report, Simulation};
 
 /// Task switches after which a screen that reads has shown what its room has told.
@@ -108,6 +108,8 @@ impl Simulation<'_> {
             }
         }
         self.devices.iter().for_each(|device| Device::reads(device, true));
+        // What was under way when the faults stopped still takes its time.
+        self.pass(Duration::from_millis(2 * u64::from(GIVE_UP_MS))).await;
     }
 
     /// Everybody's turn passes, and the session is closed.

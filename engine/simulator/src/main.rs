@@ -60,7 +60,7 @@ enum What {
         /// See `run`.
         #[arg(long, value_enum, default_value_t = Profile::All)]
         profile: Profile,
-        /// Prints the plan, too.
+        /// Tells what happens.
         #[arg(short, long)]
         verbose: bool,
     },
@@ -83,11 +83,8 @@ fn main() -> anyhow::Result<ExitCode> {
                 (Some(file), _) => read(&file)?,
                 (None, seed) => generate(seed.context("a file or a seed")?, profile),
             };
-            if verbose {
-                println!("{}", serde_json::to_string_pretty(&plan)?);
-            }
-            let result = simulation::run(&plan);
-            anyhow::ensure!(result == simulation::run(&plan), "two runs of one plan differ");
+            let result = simulation::run(&plan, verbose);
+            anyhow::ensure!(result == simulation::run(&plan, false), "two runs of one plan differ");
             match result {
                 Ok(report) => print(&report.counts),
                 Err(violation) => {

@@ -41,12 +41,12 @@ pub struct Simulation<'p> {
     servers_started: usize,
 }
 
-/// Plays `plan`.
+/// Plays `plan`; `tells` what happens, or keeps silent.
 ///
 /// # Errors
 /// The first promise that was broken.
-pub fn run(plan: &Plan) -> Result<Report, Violation> {
-    play(plan, Lag::Drawn(mixed(plan.seed)), async |simulation| {
+pub fn run(plan: &Plan, tells: bool) -> Result<Report, Violation> {
+    play(plan, Lag::Drawn(mixed(plan.seed)), tells, async |simulation| {
         simulation.begin().await;
         for step in &plan.steps {
             simulation.step(step).await?;
@@ -62,6 +62,7 @@ pub fn run(plan: &Plan) -> Result<Report, Violation> {
 pub fn play<T>(
     plan: &Plan,
     lag: Lag,
+    tells: bool,
     scene: impl AsyncFnOnce(&mut Simulation) -> Result<T, Violation>,
 ) -> Result<T, Violation> {
     // One task at a time between two looks of the driver: crash points are counted in task switches.
@@ -73,7 +74,7 @@ pub fn play<T>(
         .expect("a runtime without I/O");
     panics::forget();
     let result = runtime.block_on(async {
-        let mut simulation = Simulation::new(plan, lag);
+        let mut simulation = Simulation::new(plan, lag, tells);
         let oracle = Arc::clone(&simulation.oracle);
         let played = tokio::time::timeout(WORLD_LASTS_AT_MOST, scene(&mut simulation)).await;
         let sound = |what: String| {
@@ -95,8 +96,8 @@ pub(crate) fn lock(oracle: &SharedOracle) -> MutexGuard<'_, Oracle> {
 }
 
 impl<'p> Simulation<'p> {
-    fn new(plan: &'p Plan, lag: Lag) -> Self {
-        let oracle = Oracle::of((0..plan.world.amphis.len()).map(amphi_id));
+    fn new(plan: &'p Plan, lag: Lag, tells: bool) -> Self {
+        let oracle = Oracle::of((0..plan.world.amphis.len()).map(amphi_id), tells);
         let machines = (0..plan.world.servers.max(1)).map(|_| Machine {
             wall: WallClock::at(MORNING),
             server: None,

@@ -41,6 +41,7 @@ impl Oracle {
         }
         let asked = self.asked[index].clone();
         let kind = CommandKind::of(&asked.command).name();
+        self.tell(|| format!("server {server} answers {:?}: {outcome:?}", asked.command));
         match &outcome {
             Outcome::Done { seq, receipt } => {
                 self.count(&format!("command.{kind}.done"));

@@ -99,11 +99,13 @@ pub struct Oracle {
     violation: Option<Violation>,
     /// The step that is being played.
     pub step: u32,
+    tells: bool,
+    began: Instant,
 }
 
 impl Oracle {
-    /// An oracle that has seen nothing of `amphis` yet.
-    pub fn of(amphis: impl Iterator<Item = AmphiId>) -> SharedOracle {
+    /// An oracle that has seen nothing of `amphis` yet; `tells` what it sees, or keeps silent.
+    pub fn of(amphis: impl Iterator<Item = AmphiId>, tells: bool) -> SharedOracle {
         let books = amphis.map(|id| (id, Book::new(id))).collect();
         Arc::new(Mutex::new(Self {
             books,
@@ -114,7 +116,17 @@ impl Oracle {
             counts: Counts::new(),
             violation: None,
             step: 0,
+            tells,
+            began: Instant::now(),
         }))
+    }
+
+    /// Tells what happens, for whoever replays a plan and wants to see.
+    pub fn tell(&self, what: impl FnOnce() -> String) {
+        if self.tells {
+            let since = self.began.elapsed().as_millis();
+            println!("step {:>3} {since:>8} ms  {}", self.step, what());
+        }
     }
 
     /// Notes that something happened once more.

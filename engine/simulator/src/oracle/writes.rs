@@ -41,6 +41,7 @@ impl Oracle {
             Err(error) => return self.broken(Promise::Journal, error.to_string()),
         };
         let kind = EventKind::of(&event);
+        self.tell(|| format!("{amphi} {} {} {}", entry.seq, entry.at, entry.payload));
         self.count(&format!("event.{}", kind.name()));
         let book = self.book_mut(amphi);
         let due = book.entries.len() as u64 + 1;
