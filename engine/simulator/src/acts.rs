@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use amphi_engine::core::{Actor, CallRank, Command};
+use amphi_engine::core::{Actor, CallRank, Command, Rejection};
 use amphi_engine::protocol::{Outcome, Role};
 use tokio::time::Instant;
 
-use crate::asking::{meant, rightful, wrong};
+use crate::asking::{ADMINISTRATOR, meant, rightful, wrong};
 use crate::device::Device;
 use crate::oracle::{Asked, Promise};
 use crate::plan::{Act, Ask, Begun, How, Onlooker, amphi_id, command_id};
@@ -23,7 +23,7 @@ impl Simulation<'_> {
             Act::Wait => {}
             Act::Connect { amphi, who } => {
                 let amphi = self.amphi(amphi);
-                let role = self.role(amphi, who);
+                let Some(role) = self.role(amphi, who) else { return };
                 self.devices.push(Device::new(amphi, role));
                 self.connect(self.devices.len() - 1).await;
             }
@@ -91,13 +91,21 @@ impl Simulation<'_> {
         usize::from(number) % self.machines.len()
     }
 
-    fn role(&self, amphi: usize, who: Onlooker) -> Role {
+    fn role(&self, amphi: usize, who: Onlooker) -> Option<Role> {
         match who {
-            Onlooker::Administrator => Role::Administrator,
-            Onlooker::Spectator => Role::Spectator,
+            Onlooker::Administrator => Some(Role::Administrator),
+            Onlooker::Spectator => Some(Role::Spectator),
             Onlooker::Intern(number) => {
                 let people = self.plan.world.amphis[amphi].setup.participants.len();
-                Role::Intern { rank: CallRank::from_index(usize::from(number) % people) }
+                Some(Role::Intern { rank: CallRank::from_index(usize::from(number) % people) })
+            }
+            Onlooker::Holder(nth) => {
+                let state = self.oracle().book(amphi_id(amphi)).state();
+                let ranks = (0..state.standings().len()).map(CallRank::from_index);
+                let given = ranks.filter_map(|rank| Some((rank, state.proxy_given(rank)?.id)));
+                let given: Vec<_> = given.collect();
+                let (rank, proxy) = given.get(usize::from(nth) % given.len().max(1)).copied()?;
+                Some(Role::Holder { rank, proxy })
             }
         }
     }
@@ -113,11 +121,13 @@ impl Simulation<'_> {
 
     async fn ask(&mut self, number: u32, amphi: usize, ask: &Ask, how: How) {
         let state = self.oracle().book(amphi_id(amphi)).state();
-        let Some((actor, command)) = meant(ask, &state, &self.plan.world.amphis[amphi].setup) else { return };
+        let setup = &self.plan.world.amphis[amphi].setup;
+        let Some(command) = meant(ask, number, &state, setup) else { return };
+        let actor = rightful(&command, &state, how == How::ByHolder);
         let actor = if how == How::Wrongly { wrong(actor) } else { actor };
         let asked = self.note(number, amphi, actor, command);
         match how {
-            How::Properly | How::Wrongly => self.send(asked, false).await,
+            How::Properly | How::ByHolder | How::Wrongly => self.send(asked, false).await,
             How::Twice => {
                 self.send(asked, false).await;
                 self.send(asked, false).await;
@@ -189,10 +199,10 @@ impl Simulation<'_> {
         }
     }
 
-    /// Asks, as the one who may, until there is an answer; for the simulation's own needs.
+    /// Asks, as an administrator, until there is an answer; for the simulation's own needs.
     pub(crate) async fn insist(&mut self, amphi: usize, command: Command) -> Option<Outcome> {
         let number = OWN_IDS_FROM + u32::try_from(self.oracle().asked().len()).ok()?;
-        let index = self.note(number, amphi, rightful(&command), command);
+        let index = self.note(number, amphi, ADMINISTRATOR, command);
         for _ in 0..INSISTENCE {
             self.send(index, false).await;
             for _ in 0..PATIENCE_SECONDS {
@@ -213,12 +223,26 @@ impl Simulation<'_> {
         let steps = [
             (Begun::Drafted, Command::Draft(Box::new(planned.setup.clone()))),
             (Begun::Published, Command::Publish),
-            (Begun::Opened, Command::Open),
         ];
         for (begun, command) in steps {
             if planned.begun >= begun {
                 self.insist(amphi, command).await;
             }
+        }
+        if planned.begun == Begun::Opened {
+            self.open(amphi).await;
+        }
+    }
+
+    /// Opens a session; lets those in whose accounts speak against them, and opens it then.
+    pub(crate) async fn open(&mut self, amphi: usize) {
+        let refused = self.insist(amphi, Command::Open).await;
+        if let Some(Outcome::Refused { rejection: Rejection::Ineligible { ranks } }) = refused {
+            for rank in ranks {
+                let reason = "Dossier vu".to_owned();
+                self.insist(amphi, Command::Admit { rank, reason }).await;
+            }
+            self.insist(amphi, Command::Open).await;
         }
     }
 

@@ -215,6 +215,7 @@ impl Screen {
             ServerMessage::Welcome { .. }
             | ServerMessage::Me(_)
             | ServerMessage::Presence { .. }
+            | ServerMessage::Dossiers { .. }
             | ServerMessage::Outcome { .. }
             | ServerMessage::Busy { .. }
             | ServerMessage::Clock { .. }

@@ -2,7 +2,9 @@
 
 use amphi_engine::core::call_list::{RankBasis, Seniority};
 use amphi_engine::core::opening::{Opening, OpeningRange};
-use amphi_engine::core::{Millis, Participant, Post, Setup};
+use amphi_engine::core::{
+    LatePolicy, Millis, Participant, Policies, Post, ProxyPolicy, Round, SafetyNet, Setup, Supernumerary,
+};
 use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -37,6 +39,9 @@ macro_rules! drawn {
     }};
 }
 
+/// Everybody there is in one world: few, so that amphis have people in common.
+const PERSONS: u16 = 9;
+
 /// The plan of a seed.
 pub fn generate(seed: u64, profile: Profile) -> Plan {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -54,7 +59,8 @@ fn world(rng: &mut StdRng, profile: Profile) -> World {
     let loose = rng.random_ratio(if profile == Profile::Clock { 1 } else { 2 }, 4);
     let clockwork = if loose { Clockwork::Loose } else { Clockwork::Steady };
     let amphis = (0..amphis).map(|_| planned_amphi(rng)).collect();
-    World { clockwork, servers, amphis }
+    let ineligible = (0..PERSONS).filter(|_| rng.random_ratio(1, 30)).map(person).collect();
+    World { clockwork, servers, amphis, ineligible }
 }
 
 fn planned_amphi(rng: &mut StdRng) -> PlannedAmphi {
@@ -64,8 +70,8 @@ fn planned_amphi(rng: &mut StdRng) -> PlannedAmphi {
 
 fn setup(rng: &mut StdRng) -> Setup {
     let people = rng.random_range(1..=7_u16);
-    // Few persons in all, so that amphis have people in common; another order in each.
-    let mut persons: Vec<u16> = (0..9).collect();
+    // Another order in each amphi.
+    let mut persons: Vec<u16> = (0..PERSONS).collect();
     for index in 0..usize::from(people) {
         let other = rng.random_range(index..persons.len());
         persons.swap(index, other);
@@ -86,6 +92,30 @@ fn setup(rng: &mut StdRng) -> Setup {
         turn_duration: Millis(rng.random_range(10_000..60_000)),
         participants,
         posts,
+        round: drawn!(rng,
+            16 => Round::Live, 1 => Round::FreeWishes, 1 => Round::Rehearsal, 2 => Round::ByWishes,
+        ),
+        policies: policies(rng),
+    }
+}
+
+/// Half of the amphis keep the defaults, which a second reading checks.
+fn policies(rng: &mut StdRng) -> Policies {
+    if rng.random() {
+        return Policies::default();
+    }
+    let steps = [10_000, 30_000].map(Millis).to_vec();
+    Policies {
+        late: drawn!(rng,
+            3 => LatePolicy::Now, 2 => LatePolicy::AfterCurrentTurn,
+            1 => LatePolicy::EndOfSession, 1 => LatePolicy::Forfeit,
+        ),
+        early_opening: rng.random_ratio(1, 3),
+        proxies: drawn!(rng, 1 => ProxyPolicy::Off, 2 => ProxyPolicy::On, 2 => ProxyPolicy::WithDocument),
+        safety_net: rng.random_ratio(2, 3),
+        extension_steps: steps,
+        vacancy_round: rng.random(),
+        ..Policies::default()
     }
 }
 
@@ -97,6 +127,9 @@ fn participant(rng: &mut StdRng, number: u16) -> Participant {
         pseudonym: format!("P{number}"),
         extra_time_percent: drawn!(rng, 5 => 0, 1 => 33, 1 => 100),
         rank_basis: RankBasis::Imported { seniority },
+        supernumerary: drawn!(rng,
+            8 => None, 1 => Some(Supernumerary::Validating), 1 => Some(Supernumerary::NonValidating),
+        ),
     }
 }
 
@@ -159,38 +192,90 @@ fn onlooking(rng: &mut StdRng) -> Act {
     )
 }
 
-fn ask(rng: &mut StdRng) -> Act {
-    let whom = drawn!(rng,
+fn whom(rng: &mut StdRng) -> Whom {
+    drawn!(rng,
         10 => Whom::InTurn,
         4 => Whom::Late(rng.random()),
         1 => Whom::Next,
         1 => Whom::Placed(rng.random()),
         3 => Whom::Rank(rng.random()),
-    );
-    let which = drawn!(rng,
+    )
+}
+
+fn which(rng: &mut StdRng) -> Which {
+    drawn!(rng,
         4 => Which::Free(rng.random()),
         6 => Which::LastSeat(rng.random()),
         1 => Which::Taken(rng.random()),
         1 => Which::Number(rng.random()),
-    );
-    let late = Whom::Late(rng.random());
+    )
+}
+
+fn ask(rng: &mut StdRng) -> Act {
     let ask = drawn!(rng,
-        24 => Ask::Choose(whom, which),
-        8 => Ask::Choose(late, which),
+        60 => asked_by_interns(rng),
+        18 => asked_in_session(rng),
+        10 => asked_to_undo(rng),
+        16 => asked_about_proxies_and_wishes(rng),
+        1 => Ask::Meddle,
+    );
+    let how = drawn!(rng,
+        20 => How::Properly, 5 => How::ByHolder, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced,
+    );
+    Act::Ask { amphi: rng.random(), ask, how }
+}
+
+fn asked_by_interns(rng: &mut StdRng) -> Ask {
+    let late = Whom::Late(rng.random());
+    drawn!(rng,
+        24 => Ask::Choose(whom(rng), which(rng)),
+        8 => Ask::Choose(late, which(rng)),
+        2 => Ask::ChooseSupernumerary(whom(rng), which(rng)),
+        2 => Ask::Exchange(Whom::Placed(rng.random()), which(rng)),
         2 => Ask::ReleaseHeld(late),
-        4 => Ask::Pass(whom),
+        4 => Ask::Pass(whom(rng)),
+    )
+}
+
+fn asked_in_session(rng: &mut StdRng) -> Ask {
+    drawn!(rng,
         3 => Ask::EndTurn(Whom::InTurn),
-        2 => Ask::Withdraw(whom),
+        4 => Ask::Extend(Whom::InTurn, rng.random()),
+        2 => Ask::ChooseFor(whom(rng), which(rng)),
+        2 => Ask::Withdraw(whom(rng)),
+        2 => Ask::Add(rng.random_range(0..PERSONS + 2)),
         4 => Ask::Suspend,
+        1 => Ask::ExplainSuspension,
         6 => Ask::Resume,
         2 => Ask::Open,
         1 => Ask::Publish,
         1 => Ask::Draft,
-        1 => Ask::Close,
-        1 => drawn!(rng, 1 => Ask::Annul, 4 => Ask::Meddle),
-    );
-    let how = drawn!(rng, 20 => How::Properly, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced);
-    Act::Ask { amphi: rng.random(), ask, how }
+        2 => Ask::Close,
+        1 => Ask::Admit(Whom::Rank(rng.random())),
+    )
+}
+
+fn asked_to_undo(rng: &mut StdRng) -> Ask {
+    let placed = Whom::Placed(rng.random());
+    drawn!(rng,
+        4 => Ask::AnnulChoice(placed),
+        4 => Ask::Rewind(drawn!(rng, 1 => placed, 1 => whom(rng))),
+        3 => Ask::Assign(Whom::Late(rng.random()), which(rng)),
+        1 => drawn!(rng, 1 => Ask::Annul, 3 => Ask::Resume),
+    )
+}
+
+fn asked_about_proxies_and_wishes(rng: &mut StdRng) -> Ask {
+    let wishes = (0..rng.random_range(0..4)).map(|_| which(rng)).collect();
+    let net = drawn!(rng, 1 => SafetyNet::Never, 2 => SafetyNet::AtExpiry, 2 => SafetyNet::IfAbsent);
+    let anybody = Whom::Rank(rng.random());
+    drawn!(rng,
+        6 => Ask::SetWishes(drawn!(rng, 3 => anybody, 1 => whom(rng)), wishes, net),
+        6 => Ask::GiveProxy(anybody),
+        3 => Ask::FileProxyDocument(anybody),
+        2 => Ask::RevokeProxy(anybody),
+        1 => Ask::RevertProxy(anybody),
+    )
 }
 
 /// What may be wrong with a journal.

@@ -203,6 +203,7 @@ async fn put(store: &MemoryJournal, oracle: &SharedOracle, append: Append) -> Re
         Ok(()) => lock(oracle).written(&append),
         Err(AppendError::Fenced) => lock(oracle).count("journal.fenced"),
         Err(AppendError::PersonTaken(_)) => lock(oracle).count("journal.person_taken"),
+        Err(AppendError::SiteTaken) => lock(oracle).count("journal.site_taken"),
         Err(AppendError::Stale(_)) => lock(oracle).count("journal.stale"),
         Err(AppendError::Unknown(_)) => {}
     }

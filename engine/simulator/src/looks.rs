@@ -126,7 +126,10 @@ impl Simulation<'_> {
                     Command::Draft(Box::new(self.plan.world.amphis[amphi].setup.clone()))
                 }
                 Status::Draft => Command::Publish,
-                Status::Published => Command::Open,
+                Status::Published => {
+                    self.open(amphi).await;
+                    continue;
+                }
                 Status::Suspended { .. } => Command::Resume,
                 Status::Open => match state.next_deadline() {
                     None => Command::Close,

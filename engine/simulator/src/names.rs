@@ -30,18 +30,28 @@ macro_rules! kinds {
 kinds! {
     /// A kind of command.
     CommandKind of Command:
-    Draft "draft", Publish "publish", Open "open", Suspend "suspend", Resume "resume", Close "close",
-    Annul "annul", Choose "choose", ReleaseHeld "release_held", Pass "pass", EndTurn "end_turn",
-    Withdraw "withdraw", NotePlacedElsewhere "note_placed_elsewhere", Tick "tick", Recover "recover",
+    Draft "draft", Publish "publish", Open "open", Suspend "suspend",
+    ExplainSuspension "explain_suspension", Resume "resume", Close "close", Annul "annul",
+    Choose "choose", Exchange "exchange", ReleaseHeld "release_held", Pass "pass", SetWishes "set_wishes",
+    GiveProxy "give_proxy", FileProxyDocument "file_proxy_document", RevokeProxy "revoke_proxy",
+    RevertProxy "revert_proxy", EndTurn "end_turn", Extend "extend", ChooseFor "choose_for",
+    Withdraw "withdraw", Add "add", AnnulChoice "annul_choice", Rewind "rewind", Assign "assign",
+    Admit "admit", NoteIneligible "note_ineligible", NotePlacedElsewhere "note_placed_elsewhere",
+    NoteNoLongerPlacedElsewhere "note_no_longer_placed_elsewhere", Tick "tick", Recover "recover",
 }
 
 kinds! {
     /// A kind of event.
     EventKind of Event:
     Drafted "drafted", Published "published", Opened "opened", TurnOpened "turn_opened",
-    TurnClosed "turn_closed", TurnSkipped "turn_skipped", ChoiceCommitted "choice_committed",
-    ChoiceHeld "choice_held", HeldChoiceRefused "held_choice_refused",
-    HeldChoiceReleased "held_choice_released", Suspended "suspended", Resumed "resumed",
-    ServiceInterrupted "service_interrupted", PlacedElsewhere "placed_elsewhere", Withdrawn "withdrawn",
-    Closed "closed", Annulled "annulled",
+    TurnExtended "turn_extended", TurnClosed "turn_closed", TurnSkipped "turn_skipped",
+    ChoiceCommitted "choice_committed", SeatExchanged "seat_exchanged", ChoiceAnnulled "choice_annulled",
+    Rewound "rewound", ChoiceHeld "choice_held", HeldChoiceRefused "held_choice_refused",
+    HeldChoiceReleased "held_choice_released", Suspended "suspended",
+    SuspensionExplained "suspension_explained", Resumed "resumed",
+    ServiceInterrupted "service_interrupted", PlacedElsewhere "placed_elsewhere",
+    NoLongerPlacedElsewhere "no_longer_placed_elsewhere", EligibilityChecked "eligibility_checked",
+    Admitted "admitted", ParticipantAdded "participant_added", ProxyGiven "proxy_given",
+    ProxyDocumentFiled "proxy_document_filed", ProxyRevoked "proxy_revoked", WishesSet "wishes_set",
+    Withdrawn "withdrawn", Closed "closed", Annulled "annulled",
 }

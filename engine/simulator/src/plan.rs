@@ -4,7 +4,7 @@
 //! millisecond before the deadline"): so most of them matter, and a plan of which steps were removed
 //! still makes sense. The same plan always gives the same run.
 
-use amphi_engine::core::{CommandId, InternId, Period, Setup, Timestamp};
+use amphi_engine::core::{CommandId, InternId, Period, ProxyId, SafetyNet, Setup, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,6 +35,9 @@ pub struct World {
     pub servers: u8,
     /// One to three amphis, with people in common.
     pub amphis: Vec<PlannedAmphi>,
+    /// Persons whose accounts speak against them when a session opens.
+    #[serde(default)]
+    pub ineligible: Vec<InternId>,
 }
 
 /// Which clock the servers run by.
@@ -269,6 +272,8 @@ pub enum Onlooker {
     Intern(u16),
     /// An administrator.
     Administrator,
+    /// Whoever holds the proxy of somebody who has given one.
+    Holder(u8),
     /// The public screen.
     Spectator,
 }
@@ -279,6 +284,8 @@ pub enum Onlooker {
 pub enum How {
     /// As it should be.
     Properly,
+    /// By whoever holds their proxy, if they have given one.
+    ByHolder,
     /// From two devices at once, with the same id.
     Twice,
     /// By somebody who has no right to.
@@ -329,6 +336,8 @@ pub enum Ask {
     Open,
     /// Stops the clock.
     Suspend,
+    /// Says why it is stopped.
+    ExplainSuspension,
     /// Starts it again.
     Resume,
     /// Ends the session.
@@ -337,12 +346,40 @@ pub enum Ask {
     Annul,
     /// Takes a seat.
     Choose(Whom, Which),
+    /// Takes a place without a seat.
+    ChooseSupernumerary(Whom, Which),
+    /// Takes a free seat for one's own.
+    Exchange(Whom, Which),
+    /// Says what one would like, best first, and when it is to be chosen by itself.
+    SetWishes(Whom, Vec<Which>, SafetyNet),
+    /// Names somebody who acts for them.
+    GiveProxy(Whom),
+    /// Files the signed document of a proxy.
+    FileProxyDocument(Whom),
+    /// Takes one's proxy back.
+    RevokeProxy(Whom),
+    /// An administrator ends it.
+    RevertProxy(Whom),
     /// Takes a held choice back.
     ReleaseHeld(Whom),
     /// Ends one's own turn.
     Pass(Whom),
     /// Ends somebody's turn.
     EndTurn(Whom),
+    /// Lengthens it by one of the steps.
+    Extend(Whom, u8),
+    /// An administrator chooses for somebody, by telephone.
+    ChooseFor(Whom, Which),
+    /// Adds somebody to the list.
+    Add(u16),
+    /// Undoes one choice.
+    AnnulChoice(Whom),
+    /// Undoes everything since a turn.
+    Rewind(Whom),
+    /// Gives somebody a seat without their choice.
+    Assign(Whom, Which),
+    /// Lets somebody in whose account speaks against them.
+    Admit(Whom),
     /// Takes somebody out.
     Withdraw(Whom),
     /// What only the engine may ask.
@@ -362,6 +399,11 @@ pub fn person(number: u16) -> InternId {
 /// The id of the command that a step of a plan sends.
 pub fn command_id(seed: u64, step: u32) -> CommandId {
     CommandId(Uuid::from_u128((u128::from(mixed(seed)) << 64) | u128::from(step)))
+}
+
+/// The proxy that a step of a plan gives.
+pub fn proxy_id(step: u32) -> ProxyId {
+    ProxyId(Uuid::from_u128(0xB000_0000 + u128::from(step)))
 }
 
 /// Numbers that look random and are the same everywhere (splitmix64, one step).

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amphi_engine::clock::Clock;
+use amphi_engine::core::{Ineligibility, InternId};
+use amphi_engine::eligibility::Eligibility;
 use amphi_engine::journal::{Journal as _, MemoryJournal};
 use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::WallClock;
 use crate::journal::{Lag, SimulatedJournal};
 use crate::oracle::SharedOracle;
-use crate::plan::{Clockwork, amphi_id};
+use crate::plan::{World, amphi_id};
 
 /// How long a room may take to open: a write given up, and a dozen attempts to take over.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
@@ -51,13 +55,14 @@ impl Server {
         number: usize,
         store: &MemoryJournal,
         wall: &WallClock,
-        clockwork: Clockwork,
+        world: &World,
         lag: Lag,
         oracle: &SharedOracle,
     ) -> Self {
         let journal = SimulatedJournal::new(store.another_server(), number, lag, Arc::clone(oracle));
-        let clock = wall.for_a_server(clockwork);
-        let registry = Registry::new(journal.clone(), Arc::clone(&clock));
+        let clock = wall.for_a_server(world.clockwork);
+        let accounts = Arc::new(Accounts { ineligible: world.ineligible.clone() });
+        let registry = Registry::asking(journal.clone(), Arc::clone(&clock), accounts);
         let heartbeat = tokio::spawn({
             let registry = Arc::clone(&registry);
             async move { registry.keep_alive().await }
@@ -101,5 +106,24 @@ impl Server {
     pub async fn stop(self) -> bool {
         self.heartbeat.abort();
         tokio::time::timeout(ROOM_WITHIN * 4, self.registry.stop()).await.is_ok()
+    }
+}
+
+/// The accounts, as far as the engine asks: some speak against their owner.
+struct Accounts {
+    ineligible: Vec<InternId>,
+}
+
+impl Eligibility for Accounts {
+    fn check<'a>(
+        &'a self,
+        interns: &'a [InternId],
+    ) -> BoxFuture<'a, Result<Vec<(InternId, Ineligibility)>, String>> {
+        async move {
+            tokio::task::yield_now().await;
+            let found = interns.iter().filter(|intern| self.ineligible.contains(intern));
+            Ok(found.map(|intern| (*intern, Ineligibility::NotValidated)).collect())
+        }
+        .boxed()
     }
 }

@@ -181,20 +181,13 @@ impl<'p> Simulation<'p> {
 
     pub(crate) async fn start_server(&mut self, index: usize) {
         self.servers_started += 1;
-        let clockwork = self.plan.world.clockwork;
+        let (number, world) = (self.servers_started, &self.plan.world);
         let machine = &mut self.machines[index];
         machine.back_at = None;
-        let mut server = Server::start(
-            self.servers_started,
-            &self.store,
-            &machine.wall,
-            clockwork,
-            self.lag,
-            &self.oracle,
-        );
-        for amphi in (0..self.plan.world.amphis.len()).filter(|amphi| amphi % self.plan.world.servers.max(1) as usize == index) {
+        let mut server = Server::start(number, &self.store, &machine.wall, world, self.lag, &self.oracle);
+        for amphi in (0..world.amphis.len()).filter(|amphi| self.machine_of(*amphi) == index) {
             let known = server.create(amphi).await && server.room(amphi).await.is_some();
-            lock(&self.oracle).count(if known { "room.opened" } else { "room.not_opened" });
+            self.oracle().count(if known { "room.opened" } else { "room.not_opened" });
         }
         self.machines[index].server = Some(server);
         self.oracle().count("server.started");

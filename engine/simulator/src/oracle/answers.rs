@@ -1,7 +1,7 @@
 //! What is answered: P1 and P3.
 
 use amphi_engine::core::{Actor, AmphiId, Command, CommandId, Rejection};
-use amphi_engine::protocol::{Outcome, Receipt};
+use amphi_engine::protocol::{Outcome, Receipt, WishReceipt};
 
 use super::deeds::carries_out;
 use super::{Oracle, Promise};
@@ -43,9 +43,9 @@ impl Oracle {
         let kind = CommandKind::of(&asked.command).name();
         self.tell(|| format!("server {server} answers {:?}: {outcome:?}", asked.command));
         match &outcome {
-            Outcome::Done { seq, receipt } => {
+            Outcome::Done { seq, receipt, wishes } => {
                 self.count(&format!("command.{kind}.done"));
-                self.check_acknowledged(&asked, *seq, receipt.as_ref());
+                self.check_acknowledged(&asked, *seq, proof(receipt.as_deref(), wishes.as_deref()));
             }
             Outcome::Held { seq, .. } => {
                 self.count(&format!("command.{kind}.held"));
@@ -71,7 +71,7 @@ impl Oracle {
     }
 
     /// P1: what is acknowledged is in the journal at that moment, under this id, with this hash.
-    fn check_acknowledged(&mut self, asked: &Asked, seq: u64, receipt: Option<&Receipt>) {
+    fn check_acknowledged(&mut self, asked: &Asked, seq: u64, proof: Option<(u64, &str)>) {
         let entry = seq.checked_sub(1).and_then(|index| {
             let entries = &self.book(asked.amphi).entries;
             entries.get(usize::try_from(index).ok()?)
@@ -82,9 +82,9 @@ impl Oracle {
             Some(entry) => match entry.read_event() {
                 Err(error) => Some(error.to_string()),
                 Ok(event) if !carries_out(&asked.command, &event) => Some(format!("it says {event:?}")),
-                Ok(_) => receipt
-                    .filter(|receipt| (receipt.seq, &receipt.hash) != (seq, &entry.hash.to_string()))
-                    .map(|receipt| format!("the receipt says {}", receipt.code())),
+                Ok(_) => proof
+                    .filter(|proof| *proof != (seq, &entry.hash.to_string()))
+                    .map(|proof| format!("the receipt says {proof:?}")),
             },
         };
         if let Some(problem) = problem {
@@ -98,8 +98,9 @@ impl Oracle {
         for index in 0..self.asked.len() {
             let asked = self.asked[index].clone();
             match &asked.answer {
-                Some((_, Outcome::Done { seq, receipt })) => {
-                    self.check_acknowledged(&asked, *seq, receipt.as_ref());
+                Some((_, Outcome::Done { seq, receipt, wishes })) => {
+                    let proof = proof(receipt.as_deref(), wishes.as_deref());
+                    self.check_acknowledged(&asked, *seq, proof);
                 }
                 Some((_, Outcome::Held { seq, .. })) => self.check_acknowledged(&asked, *seq, None),
                 Some((_, Outcome::Refused { .. })) => {}
@@ -110,6 +111,12 @@ impl Oracle {
             }
         }
     }
+}
+
+/// Entry and hash that a receipt names.
+fn proof<'a>(receipt: Option<&'a Receipt>, wishes: Option<&'a WishReceipt>) -> Option<(u64, &'a str)> {
+    let receipt = receipt.map(|receipt| (receipt.seq, receipt.hash.as_str()));
+    receipt.or_else(|| wishes.map(|wishes| (wishes.seq, wishes.hash.as_str())))
 }
 
 /// The stable code of a refusal.

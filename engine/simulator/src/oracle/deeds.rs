@@ -3,75 +3,121 @@
 
 use amphi_engine::core::{CallRank, Command, Event, PostNumber};
 
-/// What an event does to seats.
+/// What an event does to one seat; a supernumerary place has no number.
+#[derive(Debug, Clone, Copy)]
 pub enum Deed {
-    /// Nothing.
-    Nothing,
-    /// Somebody takes a seat.
-    Takes(CallRank, PostNumber, u16),
+    /// Somebody gives it back.
+    GivesBack(CallRank, PostNumber, Option<u16>),
+    /// Somebody takes it.
+    Takes(CallRank, PostNumber, Option<u16>),
 }
 
-/// What `event` does to seats.
-pub fn deed(event: &Event) -> Deed {
+/// What `event` does to seats, in order.
+pub fn deeds(event: &Event) -> Vec<Deed> {
     match event {
-        Event::ChoiceCommitted { rank, post, seat, .. } => Deed::Takes(*rank, *post, *seat),
+        Event::ChoiceCommitted { rank, post, seat, .. } => vec![Deed::Takes(*rank, *post, *seat)],
+        Event::SeatExchanged { rank, from_post, from_seat, post, seat } => {
+            vec![Deed::GivesBack(*rank, *from_post, *from_seat), Deed::Takes(*rank, *post, Some(*seat))]
+        }
+        Event::ChoiceAnnulled { rank, post, seat, .. } => vec![Deed::GivesBack(*rank, *post, *seat)],
+        Event::Rewound { released, .. } => {
+            released.iter().map(|seat| Deed::GivesBack(seat.rank, seat.post, seat.seat)).collect()
+        }
         Event::Drafted { .. }
         | Event::Published { .. }
         | Event::Opened
         | Event::TurnOpened { .. }
+        | Event::TurnExtended { .. }
         | Event::TurnClosed { .. }
         | Event::TurnSkipped { .. }
         | Event::ChoiceHeld { .. }
         | Event::HeldChoiceRefused { .. }
         | Event::HeldChoiceReleased { .. }
         | Event::Suspended { .. }
+        | Event::SuspensionExplained { .. }
         | Event::Resumed { .. }
         | Event::ServiceInterrupted { .. }
         | Event::PlacedElsewhere { .. }
+        | Event::NoLongerPlacedElsewhere { .. }
+        | Event::EligibilityChecked { .. }
+        | Event::Admitted { .. }
+        | Event::ParticipantAdded { .. }
+        | Event::ProxyGiven { .. }
+        | Event::ProxyDocumentFiled { .. }
+        | Event::ProxyRevoked { .. }
+        | Event::WishesSet { .. }
         | Event::Withdrawn { .. }
         | Event::Closed { .. }
-        | Event::Annulled { .. } => Deed::Nothing,
+        | Event::Annulled { .. } => Vec::new(),
     }
 }
 
 /// Whether `event` is what `command` asked for.
 pub fn carries_out(command: &Command, event: &Event) -> bool {
-    match (command, event) {
-        (Command::Draft(asked), Event::Drafted { setup }) => asked == setup,
-        (Command::Suspend { reason: asked }, Event::Suspended { reason })
-        | (Command::Annul { reason: asked }, Event::Annulled { reason }) => asked == reason,
-        (
-            Command::Choose { rank: asked, post: wanted },
-            Event::ChoiceCommitted { rank, post, .. } | Event::ChoiceHeld { rank, post },
-        ) => (asked, wanted) == (rank, post),
-        (Command::ReleaseHeld { rank: asked }, Event::HeldChoiceReleased { rank })
-        | (Command::Withdraw { rank: asked, .. }, Event::Withdrawn { rank, .. })
-        | (Command::NotePlacedElsewhere { rank: asked }, Event::PlacedElsewhere { rank }) => asked == rank,
-        (Command::Pass { rank: asked } | Command::EndTurn { rank: asked, .. }, Event::TurnClosed { rank, .. }) => {
-            asked == rank
+    match command {
+        Command::Draft(asked) => matches!(event, Event::Drafted { setup } if setup == asked),
+        Command::Publish => matches!(event, Event::Published { .. }),
+        Command::Open => matches!(event, Event::Opened),
+        Command::Suspend { reason: asked } => matches!(event, Event::Suspended { reason } if reason == asked),
+        Command::ExplainSuspension { reason: asked } => {
+            matches!(event, Event::SuspensionExplained { reason } if reason == asked)
         }
-        (Command::Publish, Event::Published { .. })
-        | (Command::Open, Event::Opened)
-        | (Command::Resume, Event::Resumed { .. })
-        | (Command::Close, Event::Closed { .. })
-        | (Command::Recover { .. }, Event::ServiceInterrupted { .. })
-        | (Command::Tick, _) => true,
-        (
-            Command::Draft(_)
-            | Command::Publish
-            | Command::Open
-            | Command::Suspend { .. }
-            | Command::Resume
-            | Command::Close
-            | Command::Annul { .. }
-            | Command::Choose { .. }
-            | Command::ReleaseHeld { .. }
-            | Command::Pass { .. }
-            | Command::EndTurn { .. }
-            | Command::Withdraw { .. }
-            | Command::NotePlacedElsewhere { .. }
-            | Command::Recover { .. },
-            _,
-        ) => false,
+        Command::Resume => matches!(event, Event::Resumed { .. }),
+        Command::Close => matches!(event, Event::Closed { .. }),
+        Command::Annul { reason: asked } => matches!(event, Event::Annulled { reason } if reason == asked),
+        Command::Choose { rank, post, supernumerary }
+        | Command::ChooseFor { rank, post, supernumerary, .. } => chooses(event, *rank, *post, *supernumerary),
+        Command::Exchange { rank: by, post: wanted } => {
+            matches!(event, Event::SeatExchanged { rank, post, .. } if (rank, post) == (by, wanted))
+        }
+        Command::ReleaseHeld { rank: by } => {
+            matches!(event, Event::HeldChoiceReleased { rank } if rank == by)
+        }
+        Command::Pass { rank: by } | Command::EndTurn { rank: by, .. } => {
+            matches!(event, Event::TurnClosed { rank, .. } if rank == by)
+        }
+        Command::SetWishes { rank: by, wishes: asked, safety_net: net } => {
+            matches!(event, Event::WishesSet { rank, wishes, safety_net, .. }
+                if (rank, wishes, safety_net) == (by, asked, net))
+        }
+        Command::GiveProxy { rank: by, proxy: given } => {
+            matches!(event, Event::ProxyGiven { rank, proxy } if (rank, proxy) == (by, given))
+        }
+        Command::FileProxyDocument { rank: by, document: filed } => {
+            matches!(event, Event::ProxyDocumentFiled { rank, document, .. } if (rank, document) == (by, filed))
+        }
+        Command::RevokeProxy { rank: by } | Command::RevertProxy { rank: by, .. } => {
+            matches!(event, Event::ProxyRevoked { rank, .. } if rank == by)
+        }
+        Command::Extend { rank: by, .. } => matches!(event, Event::TurnExtended { rank, .. } if rank == by),
+        Command::Withdraw { rank: by, .. } => matches!(event, Event::Withdrawn { rank, .. } if rank == by),
+        Command::Add { participant: asked, .. } => {
+            matches!(event, Event::ParticipantAdded { participant, .. } if participant == asked)
+        }
+        Command::AnnulChoice { rank: of, .. } => {
+            matches!(event, Event::ChoiceAnnulled { rank, .. } if rank == of)
+        }
+        Command::Rewind { to: asked, .. } => matches!(event, Event::Rewound { to, .. } if to == asked),
+        Command::Assign { rank, post, .. } => chooses(event, *rank, *post, false),
+        Command::Admit { rank: of, .. } => matches!(event, Event::Admitted { rank, .. } if rank == of),
+        Command::NoteIneligible { .. } => matches!(event, Event::EligibilityChecked { .. }),
+        Command::NotePlacedElsewhere { rank: of } => {
+            matches!(event, Event::PlacedElsewhere { rank } if rank == of)
+        }
+        Command::NoteNoLongerPlacedElsewhere { rank: of } => {
+            matches!(event, Event::NoLongerPlacedElsewhere { rank } if rank == of)
+        }
+        Command::Recover { .. } => matches!(event, Event::ServiceInterrupted { .. }),
+        Command::Tick => true,
+    }
+}
+
+fn chooses(event: &Event, by: CallRank, wanted: PostNumber, supernumerary: bool) -> bool {
+    match event {
+        Event::ChoiceCommitted { rank, post, seat, .. } => {
+            (*rank, *post, seat.is_none()) == (by, wanted, supernumerary)
+        }
+        Event::ChoiceHeld { rank, post, .. } => (*rank, *post, false) == (by, wanted, supernumerary),
+        _ => false,
     }
 }

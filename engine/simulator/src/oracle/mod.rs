@@ -78,6 +78,17 @@ pub struct Book {
     announced: BTreeMap<(CallRank, Timestamp), Announced>,
 }
 
+/// Somebody who may hold one placement for a period.
+type Person = (Period, InternId);
+
+/// What can be taken once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Seat(AmphiId, PostNumber, u16),
+    /// The supernumerary place of a site, by its IMOTEP number.
+    Supernumerary(Period, String),
+}
+
 /// What clients were told about the end of one turn.
 #[derive(Debug, Clone, Copy)]
 struct Announced {
@@ -92,8 +103,8 @@ struct Announced {
 pub struct Oracle {
     books: BTreeMap<AmphiId, Book>,
     asked: Vec<Asked>,
-    seats: BTreeMap<(AmphiId, PostNumber, u16), CallRank>,
-    persons: BTreeMap<(Period, InternId), AmphiId>,
+    places: BTreeMap<Place, (AmphiId, CallRank)>,
+    persons: BTreeMap<Person, (AmphiId, CallRank)>,
     silenced: BTreeSet<usize>,
     counts: Counts,
     violation: Option<Violation>,
@@ -110,7 +121,7 @@ impl Oracle {
         Arc::new(Mutex::new(Self {
             books,
             asked: Vec::new(),
-            seats: BTreeMap::new(),
+            places: BTreeMap::new(),
             persons: BTreeMap::new(),
             silenced: BTreeSet::new(),
             counts: Counts::new(),

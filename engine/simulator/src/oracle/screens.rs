@@ -63,7 +63,8 @@ impl Oracle {
             let Some(forecast) = forecast else { continue };
             self.count("forecast.checked");
             let planned = amphi.planned_at()[index];
-            let honest = forecast.earliest >= planned
+            let early = amphi.setup().is_some_and(|setup| setup.policies.early_opening);
+            let honest = (early || forecast.earliest >= planned)
                 && forecast.earliest >= now
                 && forecast.earliest >= before
                 && forecast.earliest <= forecast.expected

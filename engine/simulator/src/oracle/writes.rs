@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use amphi_engine::core::{Amphi, AmphiId, Event, GRACE, TurnOutcome};
+use amphi_engine::core::{Amphi, AmphiId, CallRank, Event, GRACE, Policies, TurnOutcome};
 use amphi_engine::journal::{Append, Entry};
 use amphi_engine::verify::verify;
 use tokio::time::Instant;
 
-use super::deeds::{Deed, deed};
-use super::{Book, Oracle, Promise};
+use super::deeds::{Deed, deeds};
+use super::{Book, Oracle, Person, Place, Promise};
 use crate::names::EventKind;
 
 impl Oracle {
@@ -58,7 +58,7 @@ impl Oracle {
             self.broken(Promise::C10, format!("entry {due} ({kind:?}) is dated before the one before it"));
         }
         self.check_expiry(amphi, &state, entry, &event);
-        self.check_deed(amphi, &state, &event);
+        self.check_deeds(amphi, &state, &event);
         let mut after = Amphi::clone(&state);
         after.apply(entry.at, &event);
         let book = self.book_mut(amphi);
@@ -68,7 +68,10 @@ impl Oracle {
 
     /// P4: whoever was told a deadline had until then, by the server's clock and by a stopwatch.
     fn check_expiry(&mut self, amphi: AmphiId, state: &Amphi, entry: &Entry, event: &Event) {
-        let Event::TurnClosed { rank, outcome: TurnOutcome::Expired, .. } = event else { return };
+        let Event::TurnClosed { rank, outcome: TurnOutcome::Expired | TurnOutcome::SafetyNet, .. } = event
+        else {
+            return;
+        };
         let Some(turn) = state.turn() else {
             return self.broken(Promise::P4, format!("rank {rank}: a turn that is not open expired"));
         };
@@ -86,30 +89,50 @@ impl Oracle {
         }
     }
 
-    /// P2, over all amphis.
-    fn check_deed(&mut self, amphi: AmphiId, state: &Amphi, event: &Event) {
-        match deed(event) {
-            Deed::Nothing => {}
-            Deed::Takes(rank, post, seat) => {
-                let Some(setup) = state.setup() else {
-                    return self.broken(Promise::P2, "a seat of an amphi without posts".to_owned());
-                };
-                let exists = setup.posts.get(post.index()).is_some_and(|post| (1..=post.seats).contains(&seat));
-                let Some(participant) = setup.participants.get(rank.index()).filter(|_| exists) else {
-                    let what = format!("rank {rank} took seat {seat} of post {post}, which is not there");
-                    return self.broken(Promise::P2, what);
-                };
-                let person = (setup.period, participant.intern);
-                if let Some(other) = self.seats.insert((amphi, post, seat), rank) {
-                    let what = format!("seat {seat} of post {post}: ranks {other} and {rank}");
-                    self.broken(Promise::P2, what);
-                }
-                if let Some(other) = self.persons.insert(person, amphi) {
-                    let what = format!("rank {rank} of {amphi} already held a placement in {other}");
-                    self.broken(Promise::P2, what);
-                }
+    /// P2, over all amphis: a seat, a person and a site's supernumerary place are taken once.
+    fn check_deeds(&mut self, amphi: AmphiId, state: &Amphi, event: &Event) {
+        let deeds = deeds(event);
+        let Some(setup) = state.setup().filter(|_| !deeds.is_empty()) else {
+            if !deeds.is_empty() {
+                self.broken(Promise::P2, "a seat of an amphi without posts");
+            }
+            return;
+        };
+        for deed in deeds {
+            let (Deed::Takes(rank, post, seat) | Deed::GivesBack(rank, post, seat)) = deed;
+            let exists = setup
+                .posts
+                .get(post.index())
+                .filter(|post| seat.is_none_or(|seat| (1..=post.seats).contains(&seat)));
+            let Some((participant, offered)) = setup.participants.get(rank.index()).zip(exists) else {
+                return self.broken(Promise::P2, format!("{deed:?}: there is no such seat, or no such rank"));
+            };
+            let person = (setup.period, participant.intern);
+            let place = match seat {
+                Some(seat) => Place::Seat(amphi, post, seat),
+                None => Place::Supernumerary(setup.period, offered.imotep.clone()),
+            };
+            let problem = match deed {
+                Deed::Takes(..) => self.take((amphi, rank), place, person),
+                Deed::GivesBack(..) => self.give_back((amphi, rank), &place, &person),
+            };
+            if let Some(problem) = problem {
+                self.broken(Promise::P2, format!("{deed:?} of {amphi}: {problem}"));
             }
         }
+    }
+
+    fn take(&mut self, who: (AmphiId, CallRank), place: Place, person: Person) -> Option<String> {
+        if let Some((amphi, rank)) = self.places.insert(place, who) {
+            return Some(format!("it was held by rank {rank} of {amphi}"));
+        }
+        let other = self.persons.insert(person, who)?;
+        Some(format!("this person held a placement as rank {} of {}", other.1, other.0))
+    }
+
+    fn give_back(&mut self, who: (AmphiId, CallRank), place: &Place, person: &Person) -> Option<String> {
+        let held = self.places.remove(place) == Some(who) && self.persons.remove(person) == Some(who);
+        (!held).then(|| "they did not hold it".to_owned())
     }
 
     /// What the store holds in the end is what was written, and a second reading of the rules, which
@@ -120,13 +143,26 @@ impl Oracle {
             let what = format!("{} entries were written, {} are there", book.entries.len(), stored.len());
             return self.broken(Promise::P1, what);
         }
-        if let Err(fault) = verify(book.export(amphi).as_bytes()) {
+        let readable = book.is_readable();
+        let verified = verify(book.export(amphi).as_bytes());
+        if readable {
+            self.count("journal.verified");
+        }
+        if let Err(fault) = verified
+            && readable
+        {
             self.broken(Promise::Journal, format!("amphi verify: {fault}"));
         }
     }
 }
 
 impl Book {
+    /// Whether the second reading knows every rule that this journal follows.
+    fn is_readable(&self) -> bool {
+        let known = |entry: &Entry| entry.read_event().is_ok_and(|event| read_a_second_time(&event));
+        self.entries.iter().all(known)
+    }
+
     fn export(&self, amphi: AmphiId) -> String {
         let mut lines = amphi_engine::journal::header_line(amphi);
         lines.push('\n');
@@ -135,5 +171,34 @@ impl Book {
             lines.push('\n');
         }
         lines
+    }
+}
+
+/// Whether `amphi verify` reads such an event, and the policies it brings.
+fn read_a_second_time(event: &Event) -> bool {
+    match event {
+        Event::Drafted { setup } => {
+            setup.policies == Policies::default()
+                && setup.round.has_turns()
+                && setup.participants.iter().all(|participant| participant.supernumerary.is_none())
+        }
+        Event::ChoiceCommitted { manner, .. } => {
+            use amphi_engine::core::ChoiceManner::{InGrace, InTurn, Late, LateHeld};
+            matches!(manner, InGrace | InTurn | Late | LateHeld)
+        }
+        Event::TurnExtended { .. }
+        | Event::SeatExchanged { .. }
+        | Event::ChoiceAnnulled { .. }
+        | Event::Rewound { .. }
+        | Event::SuspensionExplained { .. }
+        | Event::NoLongerPlacedElsewhere { .. }
+        | Event::EligibilityChecked { .. }
+        | Event::Admitted { .. }
+        | Event::ParticipantAdded { .. }
+        | Event::ProxyGiven { .. }
+        | Event::ProxyDocumentFiled { .. }
+        | Event::ProxyRevoked { .. }
+        | Event::WishesSet { .. } => false,
+        _ => true,
     }
 }
