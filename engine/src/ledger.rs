@@ -19,6 +19,8 @@ use crate::protocol::{Dossier, GivenProxy, Me, Outcome, Position, Receipt, WISHE
 pub struct Prepared {
     actor: Actor,
     events: Vec<Event>,
+    /// Which of them is what was asked; the others are consequences, of it or of time.
+    asked: usize,
     /// To be written, whole or not at all.
     pub append: Append,
 }
@@ -223,7 +225,8 @@ impl Ledger {
     ) -> Result<Prepared, Rejection> {
         let events = self.amphi.decide(actor, command, moment)?;
         let at = self.amphi.event_instant(moment.at);
-        let naming = command_id.map(|id| (id, naming_event(actor, &events)));
+        let asked = asked_for(command, &events);
+        let naming = command_id.map(|id| (id, asked));
         let entries = chained(self.hash, self.seq, self.epoch, naming, at, actor, &events);
         let drafted = events.iter().find_map(|event| match event {
             Event::Drafted { setup } => Some(setup.as_ref()),
@@ -235,7 +238,7 @@ impl Ledger {
             None => Vec::new(),
         };
         let append = Append { amphi: self.amphi.id(), epoch: self.epoch, entries, releases, assignments };
-        Ok(Prepared { actor, events, append })
+        Ok(Prepared { actor, events, asked, append })
     }
 
     /// Makes true what has been written.
@@ -248,8 +251,8 @@ impl Ledger {
             self.enter(entry, event);
         }
         self.amphi.check()?;
-        let naming = naming_event(prepared.actor, &prepared.events);
-        let outcome = match (prepared.append.entries.get(naming), prepared.events.get(naming)) {
+        let asked = prepared.asked;
+        let outcome = match (prepared.append.entries.get(asked), prepared.events.get(asked)) {
             (Some(entry), Some(event)) => {
                 let outcome = self.outcome_of(entry.seq, event);
                 if let Some(command_id) = entry.command_id {
@@ -394,16 +397,32 @@ fn concerned(event: &Event) -> Vec<CallRank> {
     }
 }
 
-/// Which of the events is what `actor` asked for: their choice, if there is one, else the first. Turns
-/// that were due at the same instant may come before it.
-fn naming_event(actor: Actor, events: &[Event]) -> usize {
-    let own_choice = |event: &Event| match event {
-        Event::ChoiceCommitted { rank, .. } | Event::ChoiceHeld { rank, .. } => {
-            actor.acts_for() == Some(*rank)
+/// Which of the events is what `command` asked for. What time brought about at the same instant may come
+/// before it, and so do the seats that closing gives.
+fn asked_for(command: &Command, events: &[Event]) -> usize {
+    let is_asked_for = |event: &Event| match (command, event) {
+        (
+            Command::Choose { rank: by, .. }
+            | Command::ChooseFor { rank: by, .. }
+            | Command::Assign { rank: by, .. },
+            Event::ChoiceCommitted { rank, .. } | Event::ChoiceHeld { rank, .. },
+        )
+        | (Command::Pass { rank: by } | Command::EndTurn { rank: by, .. }, Event::TurnClosed { rank, .. }) => {
+            rank == by
         }
-        _ => false,
+        (
+            _,
+            Event::ChoiceCommitted { .. }
+            | Event::ChoiceHeld { .. }
+            | Event::HeldChoiceRefused { .. }
+            | Event::TurnOpened { .. }
+            | Event::TurnClosed { .. }
+            | Event::TurnSkipped { .. }
+            | Event::ServiceInterrupted { .. },
+        ) => false,
+        _ => true,
     };
-    events.iter().position(own_choice).unwrap_or(0)
+    events.iter().position(is_asked_for).unwrap_or(0)
 }
 
 fn assignments(setup: &Setup, entries: &[Entry], events: &[Event]) -> Vec<NewAssignment> {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::asking::{ADMINISTRATOR, meant, rightful, wrong};
 use crate::device::Device;
+use crate::names::ActKind;
 use crate::oracle::{Asked, Promise};
 use crate::plan::{Act, Ask, Begun, How, Onlooker, amphi_id, command_id};
 use crate::simulation::{Simulation, lock};
@@ -17,7 +18,7 @@ pub const OWN_IDS_FROM: u32 = 1_000_000;
 
 impl Simulation<'_> {
     pub(crate) async fn act(&mut self, number: u32, act: &Act) {
-        self.oracle().count(&format!("act.{}", Self::act_name(act)));
+        self.oracle().count(&format!("act.{}", ActKind::of(act).name()));
         self.oracle().tell(|| format!("{act:?}"));
         match *act {
             Act::Wait => {}
@@ -112,8 +113,13 @@ impl Simulation<'_> {
 
     /// The `nth` (modulo) of the devices that are `so`.
     fn nth_device(&self, nth: u8, so: impl Fn(&Device) -> bool) -> Option<usize> {
-        let such: Vec<usize> =
-            self.devices.iter().enumerate().filter(|(_, device)| so(device)).map(|(index, _)| index).collect();
+        let such: Vec<usize> = self
+            .devices
+            .iter()
+            .enumerate()
+            .filter(|(_, device)| so(device))
+            .map(|(index, _)| index)
+            .collect();
         such.get(usize::from(nth) % such.len().max(1)).copied()
     }
 

@@ -72,9 +72,8 @@ pub fn meant(ask: &Ask, step: u32, amphi: &Amphi, setup: &Setup) -> Option<Comma
 
 /// Who may issue `command`, of those who can ask; whoever holds the proxy, if it is to be `by_holder`.
 pub fn rightful(command: &Command, amphi: &Amphi, by_holder: bool) -> Actor {
-    let holder = |rank: CallRank| {
-        amphi.proxy_given(rank).map(|proxy| Actor::Holder { rank, proxy: proxy.id })
-    };
+    let holder =
+        |rank: CallRank| amphi.proxy_given(rank).map(|proxy| Actor::Holder { rank, proxy: proxy.id });
     match *command {
         Command::Choose { rank, .. }
         | Command::ReleaseHeld { rank }
@@ -121,11 +120,21 @@ pub fn wrong(actor: Actor) -> Actor {
 }
 
 fn rank(whom: Whom, amphi: &Amphi) -> Option<CallRank> {
+    let setup = amphi.setup()?;
+    let standing = |rank: CallRank| amphi.standing(rank);
     match whom {
         Whom::InTurn => amphi.turn().map(|turn| turn.rank),
-        Whom::Next => amphi.standing(amphi.next_rank()).map(|_| amphi.next_rank()),
-        Whom::Late(nth) => one_of(nth, amphi, |standing| matches!(standing, Standing::Late { .. })),
-        Whom::Placed(nth) => one_of(nth, amphi, |standing| matches!(standing, Standing::Placed { .. })),
+        Whom::Next => standing(amphi.next_rank()).map(|_| amphi.next_rank()),
+        Whom::Late(nth) => one_of(nth, amphi, |rank| matches!(standing(rank), Some(Standing::Late { .. }))),
+        Whom::Placed(nth) => {
+            one_of(nth, amphi, |rank| matches!(standing(rank), Some(Standing::Placed { .. })))
+        }
+        Whom::Represented(nth) => one_of(nth, amphi, |rank| amphi.proxy_given(rank).is_some()),
+        Whom::Supernumerary(nth) => {
+            let entitled = |rank: CallRank| setup.participants[rank.index()].supernumerary.is_some();
+            let called = [Whom::InTurn, Whom::Late(nth)].map(|whom| self::rank(whom, amphi));
+            called.into_iter().flatten().find(|rank| entitled(*rank))
+        }
         Whom::Rank(number) => {
             let people = u16::try_from(amphi.standings().len()).ok().filter(|people| *people > 0)?;
             Some(CallRank(number % people + 1))
@@ -133,14 +142,9 @@ fn rank(whom: Whom, amphi: &Amphi) -> Option<CallRank> {
     }
 }
 
-fn one_of(nth: u8, amphi: &Amphi, stands: impl Fn(Standing) -> bool) -> Option<CallRank> {
-    let ranks: Vec<CallRank> = amphi
-        .standings()
-        .iter()
-        .enumerate()
-        .filter(|(_, standing)| stands(**standing))
-        .map(|(index, _)| CallRank::from_index(index))
-        .collect();
+fn one_of(nth: u8, amphi: &Amphi, is_meant: impl Fn(CallRank) -> bool) -> Option<CallRank> {
+    let ranks = (0..amphi.standings().len()).map(CallRank::from_index);
+    let ranks: Vec<CallRank> = ranks.filter(|rank| is_meant(*rank)).collect();
     ranks.get(usize::from(nth) % ranks.len().max(1)).copied()
 }
 

@@ -74,7 +74,8 @@ impl Device {
         };
         reader.frame(&joined.welcome);
         let reader = tokio::spawn(reader.read(may_read));
-        self.connection = Some(Connection { server, room: Arc::clone(room), key: joined.key, reading, reader });
+        self.connection =
+            Some(Connection { server, room: Arc::clone(room), key: joined.key, reading, reader });
         Ok(())
     }
 
@@ -174,6 +175,11 @@ impl Reader {
     fn frame(&self, frame: &Frame) {
         let mut oracle = lock(&self.witness.oracle);
         match serde_json::from_str::<ServerMessage>(frame) {
+            Ok(ServerMessage::Me(me)) => {
+                if let Some(receipt) = &me.receipt {
+                    oracle.receipt_shown(receipt);
+                }
+            }
             Ok(message) => {
                 let shown = lock(&self.screen).receive(message);
                 match shown {
@@ -181,7 +187,8 @@ impl Reader {
                         let amphi: AmphiId = self.room.id();
                         oracle.shown(amphi, position, &snapshot);
                         if let Some(turn) = &snapshot.now.turn {
-                            oracle.announced(amphi, turn, self.witness.clock.now(), self.witness.steady);
+                            let Witness { clock, steady, .. } = &self.witness;
+                            oracle.announced(amphi, position.seq, turn, clock.now(), *steady);
                         }
                     }
                     Ok(None) => {}
@@ -207,7 +214,10 @@ impl Screen {
                     return Ok(None);
                 };
                 if position.seq != from_seq {
-                    return Err(format!("a change from {from_seq} to {seq} was sent to a screen at {}", position.seq));
+                    return Err(format!(
+                        "a change from {from_seq} to {seq} was sent to a screen at {}",
+                        position.seq
+                    ));
                 }
                 *position = Position { epoch, seq };
                 snapshot.overlay(&change);

@@ -64,7 +64,8 @@ fn world(rng: &mut StdRng, profile: Profile) -> World {
 }
 
 fn planned_amphi(rng: &mut StdRng) -> PlannedAmphi {
-    let begun = drawn!(rng, 1 => Begun::Created, 1 => Begun::Drafted, 3 => Begun::Published, 15 => Begun::Opened);
+    let begun =
+        drawn!(rng, 1 => Begun::Created, 1 => Begun::Drafted, 3 => Begun::Published, 15 => Begun::Opened);
     PlannedAmphi { setup: setup(rng), begun }
 }
 
@@ -76,8 +77,10 @@ fn setup(rng: &mut StdRng) -> Setup {
         let other = rng.random_range(index..persons.len());
         persons.swap(index, other);
     }
-    let participants = persons[..usize::from(people)].iter().map(|number| participant(rng, *number)).collect();
-    let posts = (0..rng.random_range(1..=5)).map(|_| post(drawn!(rng, 1 => 0, 6 => 1, 3 => 2, 1 => 4))).collect();
+    let participants =
+        persons[..usize::from(people)].iter().map(|number| participant(rng, *number)).collect();
+    let posts =
+        (0..rng.random_range(1..=5)).map(|_| post(drawn!(rng, 1 => 0, 6 => 1, 3 => 2, 1 => 4))).collect();
     let mut end = MORNING + Millis(rng.random_range(0..90) * 1_000);
     let ranges = (0..rng.random_range(1..=3)).map(|index| {
         let opens_at = if index == 0 { end } else { end + Millis(rng.random_range(1..120) * 1_000) };
@@ -128,7 +131,7 @@ fn participant(rng: &mut StdRng, number: u16) -> Participant {
         extra_time_percent: drawn!(rng, 5 => 0, 1 => 33, 1 => 100),
         rank_basis: RankBasis::Imported { seniority },
         supernumerary: drawn!(rng,
-            8 => None, 1 => Some(Supernumerary::Validating), 1 => Some(Supernumerary::NonValidating),
+            10 => None, 1 => Some(Supernumerary::Validating), 2 => Some(Supernumerary::NonValidating),
         ),
     }
 }
@@ -198,7 +201,8 @@ fn whom(rng: &mut StdRng) -> Whom {
         4 => Whom::Late(rng.random()),
         1 => Whom::Next,
         1 => Whom::Placed(rng.random()),
-        3 => Whom::Rank(rng.random()),
+        2 => Whom::Represented(rng.random()),
+        2 => Whom::Rank(rng.random()),
     )
 }
 
@@ -230,7 +234,8 @@ fn asked_by_interns(rng: &mut StdRng) -> Ask {
     drawn!(rng,
         24 => Ask::Choose(whom(rng), which(rng)),
         8 => Ask::Choose(late, which(rng)),
-        2 => Ask::ChooseSupernumerary(whom(rng), which(rng)),
+        1 => Ask::ChooseSupernumerary(whom(rng), which(rng)),
+        4 => Ask::ChooseSupernumerary(Whom::Supernumerary(rng.random()), which(rng)),
         2 => Ask::Exchange(Whom::Placed(rng.random()), which(rng)),
         2 => Ask::ReleaseHeld(late),
         4 => Ask::Pass(whom(rng)),
@@ -269,12 +274,13 @@ fn asked_about_proxies_and_wishes(rng: &mut StdRng) -> Ask {
     let wishes = (0..rng.random_range(0..4)).map(|_| which(rng)).collect();
     let net = drawn!(rng, 1 => SafetyNet::Never, 2 => SafetyNet::AtExpiry, 2 => SafetyNet::IfAbsent);
     let anybody = Whom::Rank(rng.random());
+    let represented = Whom::Represented(rng.random());
     drawn!(rng,
         6 => Ask::SetWishes(drawn!(rng, 3 => anybody, 1 => whom(rng)), wishes, net),
         6 => Ask::GiveProxy(anybody),
-        3 => Ask::FileProxyDocument(anybody),
-        2 => Ask::RevokeProxy(anybody),
-        1 => Ask::RevertProxy(anybody),
+        3 => Ask::FileProxyDocument(represented),
+        1 => Ask::RevokeProxy(represented),
+        1 => Ask::RevertProxy(represented),
     )
 }
 

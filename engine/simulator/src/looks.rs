@@ -35,8 +35,7 @@ impl Simulation<'_> {
                     self.oracle().broken(Promise::Progress, what);
                     continue;
                 }
-                let (position, live) =
-                    room.read(|ledger| (ledger.position(), Amphi::clone(ledger.amphi())));
+                let (position, live) = room.read(|ledger| (ledger.position(), Amphi::clone(ledger.amphi())));
                 let now = server.clock.now();
                 let mut oracle = self.oracle();
                 oracle.compare_live(position, &live, byte_for_byte);
@@ -59,7 +58,8 @@ impl Simulation<'_> {
             }
             if let Some((shown, room)) = seen {
                 let role = self.devices[index].role;
-                let what = format!("a screen ({role:?}) believes itself current at {shown}; its room is at {room}");
+                let what =
+                    format!("a screen ({role:?}) believes itself current at {shown}; its room is at {room}");
                 self.oracle().broken(Promise::P5, what);
             }
         }

@@ -4,6 +4,7 @@ mod acts;
 mod asking;
 mod campaign;
 mod clock;
+mod coverage;
 mod device;
 mod generate;
 mod journal;
@@ -72,7 +73,12 @@ fn main() -> anyhow::Result<ExitCode> {
             let played = campaign(from, seeds, jobs, profile);
             print(&played.counts);
             println!("{} worlds", played.worlds);
-            let Some((plan, violation)) = played.failure else { return Ok(ExitCode::SUCCESS) };
+            let Some((plan, violation)) = played.failure else {
+                let missing = coverage::missing(&played.counts);
+                let covers = profile == Profile::All && played.worlds >= coverage::WORLDS_THAT_COVER;
+                anyhow::ensure!(!covers || missing.is_empty(), "never happened: {missing:?}");
+                return Ok(ExitCode::SUCCESS);
+            };
             let file = save(&plan)?;
             println!("seed {}: {violation}", plan.seed);
             println!("replay it: amphi-simulator replay {}", file.display());

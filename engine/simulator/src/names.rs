@@ -1,7 +1,9 @@
-//! Every kind of command and event, by name: what was exercised is counted under these, and a new kind
-//! does not compile until it has its place here.
+//! Every kind of command, event and act, by name: what was exercised is counted under these, and a new
+//! kind does not compile until it has its place here.
 
 use amphi_engine::core::{Command, Event};
+
+use crate::plan::Act;
 
 macro_rules! kinds {
     ($(#[$doc:meta])* $kind:ident of $type:ident: $($variant:ident $name:literal),* $(,)?) => {
@@ -54,4 +56,13 @@ kinds! {
     Admitted "admitted", ParticipantAdded "participant_added", ProxyGiven "proxy_given",
     ProxyDocumentFiled "proxy_document_filed", ProxyRevoked "proxy_revoked", WishesSet "wishes_set",
     Withdrawn "withdrawn", Closed "closed", Annulled "annulled",
+}
+
+kinds! {
+    /// A kind of act of a plan.
+    ActKind of Act:
+    Wait "wait", Connect "connect", Disconnect "disconnect", Return "return", StopReading "stop_reading",
+    ReadAgain "read_again", Resync "resync", Ask "ask", Resend "resend", Retry "retry", Write "write",
+    Read "read", Outage "outage", Crash "crash", Deploy "deploy", Replace "replace", Clock "clock",
+    Stall "stall",
 }

@@ -306,6 +306,10 @@ pub enum Whom {
     Next,
     /// One of those who hold a seat.
     Placed(u8),
+    /// One of those who have given a proxy.
+    Represented(u8),
+    /// Somebody in turn or late who has a right to an extra seat.
+    Supernumerary(u8),
     /// Somebody of the list (modulo its length).
     Rank(u16),
 }

@@ -13,7 +13,7 @@ use crate::device::{Device, Witness};
 use crate::journal::Lag;
 use crate::oracle::{Counts, Oracle, Promise, SharedOracle, Violation};
 use crate::panics;
-use crate::plan::{Act, Clockwork, MORNING, Plan, Step, When, amphi_id, mixed};
+use crate::plan::{Clockwork, MORNING, Plan, Step, When, amphi_id, mixed};
 use crate::server::{Machine, Server};
 
 /// Longest wait for a deadline that a step may name: beyond, it is played at once.
@@ -209,12 +209,5 @@ impl<'p> Simulation<'p> {
     /// The journal as a whole, once everything has ended.
     pub(crate) async fn stored(&self, amphi: usize) -> Vec<amphi_engine::journal::Entry> {
         self.store.load(amphi_id(amphi)).await.unwrap_or_default()
-    }
-
-    /// Whether the plan asks for something that `act` does not need to know.
-    pub(crate) fn act_name(act: &Act) -> String {
-        let json = serde_json::to_value(act).expect("plain data");
-        let named = json.as_str().map(str::to_owned);
-        named.or_else(|| Some(json.as_object()?.keys().next()?.clone())).unwrap_or_default()
     }
 }

@@ -152,8 +152,8 @@ impl Owner {
     async fn let_time_pass(&self, now: Timestamp) -> Flow {
         let next_deadline = || self.room.read(|ledger| ledger.amphi().next_deadline());
         while let Some(due) = next_deadline().filter(|due| *due <= now) {
-            self.attempt(&mut Envelope::from_engine(Command::Tick, now)).await?;
-            if next_deadline() == Some(due) {
+            let attempt = self.attempt(&mut Envelope::from_engine(Command::Tick, now)).await?;
+            if matches!(attempt, Attempt::Settled) && next_deadline() == Some(due) {
                 tracing::error!(amphi = %self.room.id, %due, "time has passed and nothing has happened");
                 return Flow::Break(());
             }

@@ -1,6 +1,6 @@
 //! The life of a command (P1, P3): written, then answered; sent again, answered the same.
 
-use amphi_engine::core::{CallRank, Command, PostNumber, Rejection};
+use amphi_engine::core::{CallRank, Command, PostNumber, Rejection, Round, SafetyNet};
 use amphi_engine::limits::{MAILBOX_COMMANDS_MAX, REFUSALS_REMEMBERED_MAX};
 use amphi_engine::protocol::{CloseCode, Outcome, Role, ServerMessage};
 use amphi_engine::room::Busy;
@@ -177,4 +177,23 @@ async fn stopping_finishes_what_is_under_way_and_begins_nothing() {
     let stage = stage.taken_over(crate::scene::at("09:01")).await;
     assert_eq!(stage.room.read(|l| l.recall(id(2), ADMINISTRATOR)), None, "it never acted");
     assert!(done(stage.asks(intern(1), choose(1, 1), id(1)).await).is_some());
+}
+
+/// Found by the simulator: the entry that closes comes after those of the seats that closing gives.
+#[tokio::test]
+async fn closing_a_round_of_wishes_is_answered_with_the_end_and_not_with_a_seat() {
+    let mut by_wishes = setup(2, &[1, 1]);
+    by_wishes.round = Round::ByWishes;
+    let stage = Stage::opened(by_wishes).await;
+    let wishes =
+        Command::SetWishes { rank: CallRank(2), wishes: vec![PostNumber(2)], safety_net: SafetyNet::Never };
+    stage.does(intern(2), wishes).await;
+    let closed = stage.asks(ADMINISTRATOR, Command::Close, id(1)).await;
+    let entries = stage.entries().await;
+    let seq = entries.len() as u64;
+    assert_eq!(closed, Outcome::Done { seq, receipt: None, wishes: None });
+    assert!(entries.last().unwrap().payload.contains("closed"));
+    assert!(stage.receipt(2).is_some());
+    let returned = stage.crashes_and_returns("08:40").await;
+    assert_eq!(returned.asks(ADMINISTRATOR, Command::Close, id(1)).await, closed);
 }

@@ -81,6 +81,33 @@ async fn p2_a_conflict_of_somebody_else_does_not_refuse_the_choice_that_found_it
     assert_eq!(stage.snapshot().posts[0].seats_left, 1, "the seat they held is free");
 }
 
+/// Found by the simulator: the end of the turn would commit what was held, the journal refuses it, and
+/// noting why must not wait for the end of the turn.
+#[tokio::test]
+async fn p2_a_turn_runs_out_although_what_was_held_for_it_cannot_be_given() {
+    let stage = Stage::begun(setup(4, &[1, 1, 1, 1])).await;
+    let registry =
+        Registry::new(Arc::new(stage.journal.store.another_server()), Arc::new(stage.clock.clone()));
+    let other = publish(&registry, 2, setup(4, &[2, 2])).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    for (rank, next) in [(1, "09:03"), (2, "09:06")] {
+        done(stage.does(intern(rank), pass(rank)).await);
+        stage.until(next).await;
+    }
+    for rank in [1, 2] {
+        stage.does(intern(rank), choose(rank, rank)).await;
+    }
+    assert_eq!((stage.turn().unwrap().0, stage.snapshot().now.held.len()), (3, 2));
+    for rank in [1, 2] {
+        done(other.ask(intern(rank), choose(rank, rank), fresh_id()).await.unwrap());
+    }
+    stage.until("09:09:02").await;
+    assert_eq!([stage.standing(1), stage.standing(2)], [Standing::PlacedElsewhere; 2]);
+    assert_eq!((stage.turn().unwrap().0, stage.snapshot().now.held), (4, vec![]));
+    assert_eq!(stage.snapshot().posts[0].seats_left, 1);
+    assert!(stage.room.is_in_service());
+}
+
 #[tokio::test]
 async fn r3_1_who_is_placed_elsewhere_is_found_before_the_first_turn() {
     let stage = Stage::begun(setup(3, &[1, 1, 1])).await;

@@ -95,7 +95,7 @@ impl Decision {
 
     /// A turn that was due, but is only noticed in the break that began since, opens after the break
     /// (A6). It is noted as an interruption, which it was: from then on the turn is due after the break.
-    fn note_missed_opening(&mut self) {
+    pub(super) fn note_missed_opening(&mut self) {
         let Some((due, setup)) = self.amphi.next_turn_due().zip(self.amphi.setup.as_ref()) else { return };
         if due < self.now && setup.opening.first_open_from(self.now) > self.now {
             self.emit(Event::ServiceInterrupted { down_since: due, deadline: None });

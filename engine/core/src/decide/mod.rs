@@ -129,8 +129,9 @@ impl Decision {
     fn run(&mut self, command: &Command) -> Outcome {
         // Time that has run out counts before what is asked, so that the outcome depends on when a
         // command was received and not on whether a tick happened to be handled first (A6, A9). After
-        // an interruption the clock stood still instead.
-        if !matches!(command, Command::Recover { .. }) {
+        // an interruption the clock stood still instead. And who is placed elsewhere is known before time
+        // has its consequences: one of them may be a choice of theirs, which no journal would take.
+        if !matches!(command, Command::Recover { .. } | Command::NotePlacedElsewhere { .. }) {
             self.tick();
         }
         self.holds_its_proxy()?;

@@ -56,6 +56,10 @@ impl Decision {
             Some(turn) if turn.rank == rank => {
                 self.close_turn(rank, TurnOutcome::NoLongerConcerned, None);
             }
+            None if self.amphi.status == Status::Open => {
+                self.note_missed_opening();
+                self.call_next();
+            }
             None if self.amphi.status != Status::Published => self.call_next(),
             _ => {}
         }

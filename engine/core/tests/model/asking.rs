@@ -17,7 +17,7 @@ impl Minutes {
         }
         let mut after = self.clone();
         let now = now.max(self.last_instant());
-        if !matches!(command, Command::Recover { .. }) {
+        if !matches!(command, Command::Recover { .. } | Command::NotePlacedElsewhere { .. }) {
             after.time_passes(now);
         }
         let mut reasons = Vec::new();
@@ -259,6 +259,10 @@ impl Minutes {
                     || matches!(self.standing(rank.0), Standing::Late { .. });
                 if may_leave {
                     self.leaves(rank.0, Line::Elsewhere(rank.0), now);
+                    // Time had not had its consequences yet; between turns it has them now.
+                    if self.runs() && self.turn().is_none() {
+                        self.time_passes(now);
+                    }
                 }
             }
             Command::Tick => {}

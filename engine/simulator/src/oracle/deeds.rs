@@ -66,7 +66,9 @@ pub fn carries_out(command: &Command, event: &Event) -> bool {
         Command::Close => matches!(event, Event::Closed { .. }),
         Command::Annul { reason: asked } => matches!(event, Event::Annulled { reason } if reason == asked),
         Command::Choose { rank, post, supernumerary }
-        | Command::ChooseFor { rank, post, supernumerary, .. } => chooses(event, *rank, *post, *supernumerary),
+        | Command::ChooseFor { rank, post, supernumerary, .. } => {
+            chooses(event, *rank, *post, *supernumerary)
+        }
         Command::Exchange { rank: by, post: wanted } => {
             matches!(event, Event::SeatExchanged { rank, post, .. } if (rank, post) == (by, wanted))
         }

@@ -75,7 +75,10 @@ pub struct Book {
     states: Vec<Arc<Amphi>>,
     snapshots: BTreeMap<u64, Option<Arc<Snapshot>>>,
     epoch: u64,
-    announced: BTreeMap<(CallRank, Timestamp), Announced>,
+    /// The entries that opened a turn.
+    openings: Vec<u64>,
+    /// What was told of the turn that each of them opened.
+    announced: BTreeMap<u64, Announced>,
 }
 
 /// Somebody who may hold one placement for a period.
@@ -188,6 +191,7 @@ impl Book {
             states: vec![Arc::new(Amphi::new(id))],
             snapshots: BTreeMap::new(),
             epoch: 0,
+            openings: Vec::new(),
             announced: BTreeMap::new(),
         }
     }
@@ -200,6 +204,11 @@ impl Book {
     /// The amphi after entry `seq`, if that was written.
     pub fn state_at(&self, seq: u64) -> Option<Arc<Amphi>> {
         self.states.get(usize::try_from(seq).ok()?).map(Arc::clone)
+    }
+
+    /// The entry that opened the turn that was the last one at entry `seq`.
+    fn opening_before(&self, seq: u64) -> Option<u64> {
+        self.openings.iter().rev().copied().find(|opening| *opening <= seq)
     }
 
     /// What everybody may see after entry `seq`, if that was written.

@@ -50,7 +50,8 @@ impl Oracle {
         if entry.seq != due {
             return self.broken(Promise::Journal, format!("entry {} where {due} is due", entry.seq));
         }
-        if entry.command_id.is_some() && self.book(amphi).entries.iter().any(|e| e.command_id == entry.command_id)
+        if entry.command_id.is_some()
+            && self.book(amphi).entries.iter().any(|e| e.command_id == entry.command_id)
         {
             self.broken(Promise::P3, format!("entry {due} repeats the command of an entry before"));
         }
@@ -62,6 +63,9 @@ impl Oracle {
         let mut after = Amphi::clone(&state);
         after.apply(entry.at, &event);
         let book = self.book_mut(amphi);
+        if matches!(event, Event::TurnOpened { .. }) {
+            book.openings.push(entry.seq);
+        }
         book.entries.push(entry.clone());
         book.states.push(Arc::new(after));
     }
@@ -75,7 +79,9 @@ impl Oracle {
         let Some(turn) = state.turn() else {
             return self.broken(Promise::P4, format!("rank {rank}: a turn that is not open expired"));
         };
-        let announced = self.book(amphi).announced.get(&(*rank, turn.opened_at)).copied();
+        let book = self.book(amphi);
+        let announced =
+            book.opening_before(entry.seq).and_then(|opening| book.announced.get(&opening)).copied();
         let told = announced.map_or(turn.deadline, |announced| announced.deadline.max(turn.deadline));
         if entry.at < told + GRACE {
             let early = (told + GRACE - entry.at).0;
@@ -182,10 +188,11 @@ fn read_a_second_time(event: &Event) -> bool {
                 && setup.round.has_turns()
                 && setup.participants.iter().all(|participant| participant.supernumerary.is_none())
         }
-        Event::ChoiceCommitted { manner, .. } => {
+        Event::ChoiceCommitted { manner, reason: None, .. } => {
             use amphi_engine::core::ChoiceManner::{InGrace, InTurn, Late, LateHeld};
             matches!(manner, InGrace | InTurn | Late | LateHeld)
         }
+        Event::ChoiceCommitted { reason: Some(_), .. } | Event::ChoiceHeld { reason: Some(_), .. } => false,
         Event::TurnExtended { .. }
         | Event::SeatExchanged { .. }
         | Event::ChoiceAnnulled { .. }
