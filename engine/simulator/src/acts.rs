@@ -205,21 +205,43 @@ impl Simulation<'_> {
         }
     }
 
+    /// Asks, without waiting for the answer; its place among all that was asked.
+    pub(crate) async fn ask_once(
+        &mut self,
+        step: u32,
+        amphi: usize,
+        actor: Actor,
+        command: Command,
+    ) -> usize {
+        let asked = self.note(step, amphi, actor, command);
+        self.send(asked, false).await;
+        asked
+    }
+
     /// Asks, as an administrator, until there is an answer; for the simulation's own needs.
     pub(crate) async fn insist(&mut self, amphi: usize, command: Command) -> Option<Outcome> {
+        self.insist_as(amphi, ADMINISTRATOR, command).await
+    }
+
+    /// Asks, as `actor`, until there is an answer.
+    pub(crate) async fn insist_as(
+        &mut self,
+        amphi: usize,
+        actor: Actor,
+        command: Command,
+    ) -> Option<Outcome> {
         let number = OWN_IDS_FROM + u32::try_from(self.oracle().asked().len()).ok()?;
-        let index = self.note(number, amphi, ADMINISTRATOR, command);
+        let index = self.note(number, amphi, actor, command);
         for _ in 0..INSISTENCE {
             self.send(index, false).await;
-            for _ in 0..PATIENCE_SECONDS {
+            for _ in 0..LOOKS {
                 if let Some((_, outcome)) = &self.oracle().asked()[index].answer {
                     return Some(outcome.clone());
                 }
-                self.pass(Duration::from_millis(50)).await;
+                self.pass(LOOK_EVERY).await;
             }
         }
-        let what = "an administrator gets no answer".to_owned();
-        self.oracle().broken(Promise::Progress, what);
+        self.oracle().broken(Promise::Progress, "somebody who insists gets no answer");
         None
     }
 
@@ -291,7 +313,8 @@ impl Simulation<'_> {
     }
 }
 
-/// How often the simulation sends its own commands again…
+/// How often a command is sent again by whoever insists…
 const INSISTENCE: usize = 20;
-/// …and how many times it looks for an answer in between, each 50 ms.
-const PATIENCE_SECONDS: usize = 400;
+/// …and how many times an answer is looked for in between, and how often.
+const LOOKS: usize = 400;
+const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -226,6 +226,7 @@ impl Screen {
             | ServerMessage::Me(_)
             | ServerMessage::Presence { .. }
             | ServerMessage::Dossiers { .. }
+            | ServerMessage::Outlook { .. }
             | ServerMessage::Outcome { .. }
             | ServerMessage::Busy { .. }
             | ServerMessage::Clock { .. }

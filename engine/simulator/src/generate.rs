@@ -77,8 +77,9 @@ fn setup(rng: &mut StdRng) -> Setup {
         let other = rng.random_range(index..persons.len());
         persons.swap(index, other);
     }
+    let rarity = drawn!(rng, 2 => 8, 1 => 1);
     let participants =
-        persons[..usize::from(people)].iter().map(|number| participant(rng, *number)).collect();
+        persons[..usize::from(people)].iter().map(|number| participant(rng, *number, rarity)).collect();
     let posts =
         (0..rng.random_range(1..=5)).map(|_| post(drawn!(rng, 1 => 0, 6 => 1, 3 => 2, 1 => 4))).collect();
     let mut end = MORNING + Millis(rng.random_range(0..90) * 1_000);
@@ -122,7 +123,8 @@ fn policies(rng: &mut StdRng) -> Policies {
     }
 }
 
-fn participant(rng: &mut StdRng, number: u16) -> Participant {
+/// One in `rarity` has a right to an extra seat.
+fn participant(rng: &mut StdRng, number: u16, rarity: u32) -> Participant {
     let seniority =
         Seniority { validated_semesters: 2, competition_year: 2025, national_rank: 1, cohort_size: 9_000 };
     Participant {
@@ -130,13 +132,16 @@ fn participant(rng: &mut StdRng, number: u16) -> Participant {
         pseudonym: format!("P{number}"),
         extra_time_percent: drawn!(rng, 5 => 0, 1 => 33, 1 => 100),
         rank_basis: RankBasis::Imported { seniority },
-        supernumerary: drawn!(rng,
-            10 => None, 1 => Some(Supernumerary::Validating), 2 => Some(Supernumerary::NonValidating),
-        ),
+        supernumerary: if rng.random_ratio(1, rarity) {
+            Some(if rng.random() { Supernumerary::Validating } else { Supernumerary::NonValidating })
+        } else {
+            None
+        },
     }
 }
 
-fn post(seats: u16) -> Post {
+/// A post of so many seats.
+pub fn post(seats: u16) -> Post {
     Post {
         imotep: "974000001".to_owned(),
         establishment: "CHU".to_owned(),

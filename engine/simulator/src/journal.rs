@@ -88,6 +88,11 @@ impl SimulatedJournal {
         state.outage_until = None;
     }
 
+    /// How often it was called.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -71,6 +71,11 @@ impl Simulation<'_> {
         for amphi in 0..self.plan.world.amphis.len() {
             self.play_to_the_end(amphi).await;
         }
+        self.conclude().await
+    }
+
+    /// Everything is looked at once more, and the servers are stopped.
+    pub(crate) async fn conclude(&mut self) -> Result<Report, Violation> {
         self.retry().await;
         self.pass(Duration::from_secs(30)).await;
         for index in 0..self.devices.len() {

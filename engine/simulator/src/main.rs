@@ -5,6 +5,7 @@ mod asking;
 mod campaign;
 mod clock;
 mod coverage;
+mod crash_points;
 mod device;
 mod generate;
 mod journal;
@@ -51,6 +52,12 @@ enum What {
         #[arg(long, value_enum, default_value_t = Profile::All)]
         profile: Profile,
     },
+    /// Kills the server before and after every await of the path of every kind of command (C2).
+    CrashPoints {
+        /// Kills the next server, too, at every point of its way into service.
+        #[arg(long)]
+        pairs: bool,
+    },
     /// Plays one plan, twice, and says what happened.
     Replay {
         /// A plan that was saved.
@@ -82,6 +89,14 @@ fn main() -> anyhow::Result<ExitCode> {
             let file = save(&plan)?;
             println!("seed {}: {violation}", plan.seed);
             println!("replay it: amphi-simulator replay {}", file.display());
+            Ok(ExitCode::FAILURE)
+        }
+        What::CrashPoints { pairs } => {
+            let enumerated = crash_points::enumerate(pairs);
+            print(&enumerated.crashes);
+            println!("{} crashes", enumerated.crashes.values().sum::<u64>());
+            let Some((scene, violation)) = enumerated.failure else { return Ok(ExitCode::SUCCESS) };
+            println!("{scene}: {violation}");
             Ok(ExitCode::FAILURE)
         }
         What::Replay { file, seed, profile, verbose } => {

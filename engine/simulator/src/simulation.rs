@@ -171,6 +171,11 @@ impl<'p> Simulation<'p> {
         machine.server.as_ref().map_or_else(|| machine.wall.shows(), |server| server.clock.now())
     }
 
+    /// How often the servers in service have called their journals.
+    pub(crate) fn journal_calls(&self) -> u64 {
+        self.machines.iter().filter_map(|machine| Some(machine.server.as_ref()?.journal.calls())).sum()
+    }
+
     pub(crate) fn amphi(&self, number: u8) -> usize {
         usize::from(number) % self.plan.world.amphis.len()
     }
