@@ -19,7 +19,7 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, entrance, failure, live, minutes, security};
+use crate::{amphi, assets, entrance, failure, live, minutes, rounds, security};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -77,7 +77,9 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/rang/{rank}/choisir/{post}", get(amphi::choose))
         .route("/amphi/{amphi}/rang/{rank}/commande", post(amphi::intern_command))
         .route("/amphi/{amphi}/rang/{rank}/recu", get(amphi::receipt))
+        .route("/amphi/{amphi}/rang/{rank}/resultat", get(rounds::routes::own))
         .route("/amphi/{amphi}/regie", get(amphi::control))
+        .route("/amphi/{amphi}/regie/resultat", get(rounds::routes::all))
         .route("/amphi/{amphi}/regie/commande", post(amphi::control_command))
         .route("/amphi/{amphi}/ecran", get(amphi::screen))
         .route("/amphi/{amphi}/pv", get(minutes::routes::view))

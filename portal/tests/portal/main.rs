@@ -14,6 +14,7 @@ mod passes;
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod postgres;
 mod rights;
+mod rounds;
 #[path = "../../../engine/tests/support/scene.rs"]
 mod scene;
 mod site;

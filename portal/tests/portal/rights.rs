@@ -74,6 +74,17 @@ fn table() -> Vec<Expected> {
             |_| path(1, INTERN) + "/recu",
             [401, 200, 403, 404, 403, 404, 403, 404],
         ),
+        // A live amphi has no result page; a round without turns is in `rounds.rs`.
+        get(
+            "/amphi/{amphi}/rang/{rank}/resultat",
+            |_| path(1, INTERN) + "/resultat",
+            [401, 404, 403, 404, 403, 404, 403, 404],
+        ),
+        get(
+            "/amphi/{amphi}/regie/resultat",
+            |_| path(1, Role::Administrator) + "/resultat",
+            [401, 403, 403, 404, 404, 404, 403, 404],
+        ),
         get(
             "/amphi/{amphi}/regie",
             |_| path(1, Role::Administrator),
