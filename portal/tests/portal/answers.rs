@@ -1,10 +1,12 @@
 //! What every answer says (W6): headers, error pages, compression, caching.
 
 use std::io::Read as _;
+use std::time::Duration;
 
 use amphi_engine::protocol::Role;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::scene::setup;
@@ -215,6 +217,30 @@ async fn assets_are_asked_for_each_time_and_sent_once() {
             let other = Request::get(address).header(header::IF_NONE_MATCH, "\"x\"").body(Body::empty());
             assert_eq!(site.answers(other.unwrap()).await.status, 200);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s7_a_form_that_drips_in_is_given_up() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        let drip = futures_util::stream::repeat(())
+            .then(async |()| tokio::time::sleep(Duration::from_secs(1)).await)
+            .map(|()| Ok::<_, std::convert::Infallible>("x"));
+        let request = Request::post(path(1, intern(1)) + "/commande")
+            .header(header::ORIGIN, HTTPS)
+            .header(header::AUTHORIZATION, format!("Bearer {}", site.token(1, intern(1))))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from_stream(drip))
+            .unwrap();
+        // Nothing asks the database until the form is there: time need not really pass.
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        let answer = site.answers(request).await;
+        let waited = begun.elapsed();
+        tokio::time::resume();
+        assert_eq!(answer.status, 503);
+        assert!(waited <= Duration::from_secs(16), "{waited:?}");
     })
     .await;
 }

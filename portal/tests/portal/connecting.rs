@@ -28,7 +28,7 @@ pub async fn connect(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<
     let mut request = format!("ws://127.0.0.1:{port}{path}/direct").into_client_request().unwrap();
     for (name, value) in headers {
         let name: header::HeaderName = name.parse().unwrap();
-        request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     match tokio_tungstenite::connect_async(request).await {
         Ok((socket, _)) => Ok(socket),

@@ -8,38 +8,60 @@ use serde_json::json;
 
 use crate::connecting::{connect, first_words, serve};
 use crate::scene::setup;
-use crate::site::{HTTPS, fresh_id, intern, path, with_site};
+use crate::site::{HTTP, HTTPS, fresh_id, intern, path, with_site};
 
-/// Origins that are not ours, though some look like it.
+/// Origins that are not ours, though some look like it: the list of S8, and what else came to mind.
 const FOREIGN: &[&[&str]] = &[
+    // absent
     &[],
     &[""],
+    // null
     &["null"],
+    &["file://"],
+    // http
     &["http://amphi.test"],
+    // sub-domain
     &["https://www.amphi.test"],
+    &["https://.amphi.test"],
+    // suffix, and prefix
     &["https://amphi.test.evil.example"],
     &["https://evilamphi.test"],
+    &["https://amphi.test@evil.example"],
+    &["https://test"],
+    // other port
     &["https://amphi.test:8443"],
     &["https://amphi.test:443"],
+    &["https://amphi.test:"],
+    // case
     &["https://AMPHI.TEST"],
     &["HTTPS://amphi.test"],
+    // trailing dot, and other trailers
     &["https://amphi.test."],
     &["https://amphi.test/"],
     &["https://amphi.test/amphi"],
-    &[" https://amphi.test"],
     &["https://amphi.test, https://amphi.test"],
+    &["https://amphi.test https://amphi.test"],
+    &["https://amphi.test\t"],
+    &[" https://amphi.test"],
+    // IP
     &["https://192.0.2.7"],
+    &["https://[2001:db8::7]"],
+    &["https://127.0.0.1"],
+    // IDN: as browsers write it, as people do, and with a Cyrillic first letter
     &["https://xn--amphi-9ta.test"],
+    &["https://amphí.test"],
+    &["https://аmphi.test"],
+    // somebody else
     &["https://evil.example"],
+    // twice
     &["https://amphi.test", "https://amphi.test"],
     &["https://amphi.test", "https://evil.example"],
     &["https://evil.example", "https://amphi.test"],
-    &["file://"],
 ];
 
 fn with_origins(mut request: axum::http::request::Builder, origins: &[&str]) -> axum::http::request::Builder {
     for origin in origins {
-        request = request.header(header::ORIGIN, *origin);
+        request = request.header(header::ORIGIN, origin.as_bytes());
     }
     request
 }
@@ -93,8 +115,8 @@ async fn s8_a_session_opens_its_socket_from_our_own_pages_only() {
         for origins in FOREIGN {
             let mut headers = vec![("cookie", cookie.as_str())];
             headers.extend(origins.iter().map(|origin| ("origin", *origin)));
-            // A client trims what surrounds a header; then it is ours.
-            if origins == &[" https://amphi.test"] {
+            // What surrounds a header is trimmed on the way; then it is ours.
+            if origins.len() == 1 && origins[0].trim() == HTTPS {
                 continue;
             }
             assert_eq!(connect(port, &path(1, intern(1)), &headers).await.err(), Some(403), "{origins:?}");
@@ -103,6 +125,32 @@ async fn s8_a_session_opens_its_socket_from_our_own_pages_only() {
         let welcome = first_words(&mut own.unwrap()).await;
         assert_eq!(welcome["role"], json!({"role": "intern", "rank": 1}));
         assert_eq!(site.room(1).await.presence().0.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s8_on_a_machine_of_ones_own_the_address_and_the_port_count() {
+    with_site(HTTP, setup(2, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let cookie = site.browser(&[(1, intern(1))]).await.cookie.unwrap();
+        let foreign = [
+            "https://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://127.0.0.1:8081",
+            "http://127.0.0.1:08080",
+            "http://127.1:8080",
+            "http://2130706433:8080",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+            "http://[::ffff:127.0.0.1]:8080",
+        ];
+        for origin in foreign {
+            let refused =
+                connect(port, &path(1, intern(1)), &[("cookie", &cookie), ("origin", origin)]).await;
+            assert_eq!(refused.err(), Some(403), "{origin}");
+        }
+        assert!(connect(port, &path(1, intern(1)), &[("cookie", &cookie), ("origin", HTTP)]).await.is_ok());
     })
     .await;
 }
