@@ -1,4 +1,4 @@
-//! The tables of a running server's private Postgres, looked at from outside.
+//! The tables of a running server's private Postgres, looked at, and changed, from outside.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,7 @@ type Content = (i64, String);
 ///
 /// The heartbeats of the running server change its own row all the time; of those, only the number counts.
 pub async fn all(data: &Path) -> BTreeMap<String, Content> {
-    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
-    let (port, passwords) = (read("port"), read("passwords"));
-    let password = passwords.lines().nth(1).unwrap();
-    let url = format!("postgres://amphi:{password}@127.0.0.1:{}/amphi", port.trim());
-    let pool = PgPool::connect(&url).await.unwrap();
+    let pool = connect(data).await;
     let names = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
     let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&pool).await.unwrap();
     let mut tables = BTreeMap::new();
@@ -32,4 +28,20 @@ pub async fn all(data: &Path) -> BTreeMap<String, Content> {
     }
     pool.close().await;
     tables
+}
+
+/// Carries out a statement, as an operator at the database would; says how many rows it changed.
+pub async fn execute(data: &Path, statement: &'static str) -> u64 {
+    let pool = connect(data).await;
+    let changed = sqlx::query(statement).execute(&pool).await.unwrap().rows_affected();
+    pool.close().await;
+    changed
+}
+
+async fn connect(data: &Path) -> PgPool {
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    let (port, passwords) = (read("port"), read("passwords"));
+    let password = passwords.lines().nth(1).unwrap();
+    let url = format!("postgres://amphi:{password}@127.0.0.1:{}/amphi", port.trim());
+    PgPool::connect(&url).await.unwrap()
 }

@@ -405,7 +405,10 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ),
     ("connexion.fin.4500", "La connexion en direct est arrêtée. Rechargez la page pour reprendre."),
     ("connexion.fin.4501", "Cette page est trop ancienne pour le serveur. Rechargez-la pour continuer."),
-    ("connexion.fin.4502", "Cette page n’a plus le droit d’être ici. Rouvrez votre lien personnel."),
+    (
+        "connexion.fin.4502",
+        "Vous avez quitté le site dans une autre fenêtre, ou votre accès a pris fin. Rouvrez votre lien personnel.",
+    ),
     (
         "connexion.service",
         "Le serveur ne peut pas enregistrer de choix pour le moment. L’horloge du tour est arrêtée, et rien de ce qui est confirmé n’est perdu.",
