@@ -66,7 +66,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     send_robots(&site, amphi).await?;
     invite(&site, amphi, arguments.speed);
     tokio::select! {
-        signal = stop_signal() => signal?,
+        () = stop_signal()? => {}
         () = database.lost() => anyhow::bail!("la base de la démonstration s’est arrêtée"),
         result = serving => result?,
     }

@@ -56,10 +56,12 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     };
     let (site, serving) =
         Site::open(&database.pool, registry, listener, public_url, (mails, arguments.speed), asked).await?;
+    // Before anybody is told that we are here: whoever is told may say stop at once.
+    let stop_asked = stop_signal()?;
     println!("listening {}", site.public_url);
     tracing::info!(opened, failed, "serving");
     let lost = tokio::select! {
-        result = stop_signal() => result.map(|()| false)?,
+        () = stop_asked => false,
         () = database.lost() => true,
     };
     stop.send_replace(true);
@@ -79,13 +81,14 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     database.close().await
 }
 
-/// Completes at SIGTERM or Ctrl-C.
-pub async fn stop_signal() -> std::io::Result<()> {
+/// Completes at SIGTERM or Ctrl-C, heard from now on.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

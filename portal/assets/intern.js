@@ -7,6 +7,7 @@ import { Confirmation } from './confirm.js';
 import { announce, byId, copyButton, fill, hideResult, mark, setText, show, showResult } from './dom.js';
 import { forecasts } from './forecast.js';
 import { Hemicycle } from './hemicycle.js';
+import { Notifier } from './notify.js';
 import { panelOf } from './panel.js';
 import { PostList } from './posts.js';
 import { openSession } from './session.js';
@@ -34,6 +35,7 @@ const { rank } = session.data.me;
 const panel = byId('mon-tour');
 const posts = new PostList(session.state(), session.data.path);
 const hall = new Hemicycle(byId('hemicycle'), session.state().participants.length, rank);
+const notifier = new Notifier(session.data.snapshot.title);
 const confirmation = new Confirmation({
   rank,
   online: () => online,
@@ -104,6 +106,8 @@ function announceThresholds({ state, forecast, now, turnNow, times }, said) {
     until: said.state === 'attente' && forecast ? forecast.expected - now : null,
     left: mine ? state.turn.deadline - turnNow : null,
   };
+  const waiting = ['published', 'open', 'suspended'].includes(state.status) && state.participants[rank - 1].standing === 'waiting';
+  notifier.update({ before: current.before, inTurn: said.state === 'tour', waiting });
   const was = previous;
   previous = current;
   if (!was) return;

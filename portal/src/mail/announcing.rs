@@ -16,7 +16,6 @@ use amphi_engine::journal::{JournalError, events_after};
 use amphi_engine::ledger::Ledger;
 use amphi_engine::protocol::Receipt;
 use amphi_engine::registry::Registry;
-use amphi_engine::room::Room;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -149,17 +148,16 @@ impl Announcer {
         let Unread { amphi, after } = unread;
         let mut events = events_after(&self.pool, amphi, after).await?;
         let room = self.registry.room(amphi).await?;
+        let concerns_people = events.iter().any(|(_, event)| concerns_people(event));
+        let people = if concerns_people { self.people(amphi).await? } else { Vec::new() };
         // What is written but not yet applied waits for the next round: the room could not say anything
         // about it.
-        let (seq, look) = look_at(&room);
+        let now = room.now();
+        let look = |ledger: &Ledger| concerns_people.then(|| Look::at(ledger, now)).flatten();
+        let (seq, look) = room.read(|ledger| (ledger.position().seq, look(ledger)));
         events.retain(|(entry, _)| *entry <= seq);
         let Some((last, _)) = events.last() else { return Ok(0) };
         let last = *last;
-        let people = if events.iter().any(|(_, event)| concerns_people(event)) {
-            self.people(amphi).await?
-        } else {
-            Vec::new()
-        };
         let mut transaction = self.pool.begin().await?;
         let cursor = told::hold_cursor(&mut transaction, amphi).await?;
         if cursor.seq != after {
@@ -178,7 +176,8 @@ impl Announcer {
 
     async fn tell_moves(&self, amphi: AmphiId) -> Result<usize, TellError> {
         let room = self.registry.room(amphi).await?;
-        let (_, Some(look)) = look_at(&room) else { return Ok(0) };
+        let now = room.now();
+        let Some(look) = room.read(|ledger| Look::at(ledger, now)) else { return Ok(0) };
         let not_begun = look.snapshot.now.status == Status::Published;
         if not_begun && look.standstill().is_some_and(|begins_at| look.now <= begins_at) {
             return Ok(0);
@@ -321,12 +320,7 @@ impl Announcer {
     }
 }
 
-/// Where the room's ledger stands, and everything that mails are made of.
-fn look_at(room: &Room) -> (u64, Option<Look>) {
-    let now = room.now();
-    room.read(|ledger| (ledger.position().seq, Look::at(ledger, now)))
-}
-
+/// Whether somebody is told when this happens, or who is watched changes.
 fn concerns_people(event: &Event) -> bool {
     matches!(
         event,
@@ -339,6 +333,7 @@ fn concerns_people(event: &Event) -> bool {
             | Event::NoLongerPlacedElsewhere { .. }
             | Event::Withdrawn { .. }
             | Event::PlacedElsewhere { .. }
+            | Event::Closed { .. }
             | Event::Annulled { .. }
     )
 }

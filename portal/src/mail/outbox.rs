@@ -99,7 +99,10 @@ pub(super) async fn claim(
         calendar: calendar(row.calendar, row.calendar_method),
         attempts: row.attempts,
     });
-    Ok(claimed.collect())
+    let mut claimed: Vec<Claimed> = claimed.collect();
+    // Written first, sent first; an update returns its rows in any order.
+    claimed.sort_unstable_by_key(|mail| mail.id);
+    Ok(claimed)
 }
 
 /// A server has taken the mail. What it said is no longer needed here.

@@ -22,15 +22,15 @@ use tokio::task::JoinSet;
 use super::message::{CalendarEntry, Recipient, one_line};
 use super::outbox::{self, Claimed};
 
-/// Connections at the same time: mail services allow few from one client.
-const CONNECTIONS_MAX: u32 = 4;
-/// Mails taken in hand at once.
-const CLAIMED_MAX: i64 = 20;
-/// Longest wait for one answer of the server.
+/// Mails under way at the same time, each on a connection of its own: mail services allow few from one
+/// client. No more than these are taken in hand, because whoever dies with them delays them.
+const UNDER_WAY_MAX: u8 = 4;
+/// Longest wait for one answer of the server…
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long mails stay claimed: longer than a round may take, so that nobody else sends them meanwhile.
-/// A round is 5 mails on each connection, and each mail some 5 answers, of which one may be slow.
-const CLAIMED_FOR: Millis = Millis::from_minutes(15);
+/// …and for all that one mail takes.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
+/// How long mails stay claimed: longer than any of them may take, so that nobody else sends them meanwhile.
+const CLAIMED_FOR: Millis = Millis::from_minutes(3);
 /// How often is looked for mails that are due.
 const LOOK_EVERY: Millis = Millis::from_secs(2);
 /// After a refusal a mail is tried again after this time, then after four times as long, and so on…
@@ -85,7 +85,7 @@ impl MailServer {
         };
         let builder =
             AsyncSmtpTransport::<Tokio1Executor>::from_url(&guarded).map_err(|_| MailServerError)?;
-        let pool = PoolConfig::new().max_size(CONNECTIONS_MAX);
+        let pool = PoolConfig::new().max_size(UNDER_WAY_MAX.into());
         Ok(Self(builder.timeout(Some(ANSWER_WITHIN)).pool_config(pool).build()))
     }
 }
@@ -163,26 +163,24 @@ impl Sender {
     /// When the database does not answer; mails in hand are due again later.
     pub async fn send_due(&self) -> Result<Round, sqlx::Error> {
         let now = self.clock.now();
-        let mut claimed = outbox::claim(&self.pool, now, now + CLAIMED_FOR, CLAIMED_MAX).await?.into_iter();
+        let claimed = outbox::claim(&self.pool, now, now + CLAIMED_FOR, UNDER_WAY_MAX.into()).await?;
         let mut under_way = JoinSet::new();
+        for mail in claimed {
+            let (server, message) = (self.server.clone(), assemble(&mail, &self.from, now));
+            under_way.spawn(async move {
+                let delivery = match message {
+                    Ok(message) => server.deliver(message).await,
+                    Err(error) => Delivery::RefusedForGood(error),
+                };
+                (mail, delivery)
+            });
+        }
         let mut round = Round::default();
-        loop {
-            while under_way.len() < CONNECTIONS_MAX as usize
-                && let Some(mail) = claimed.next()
-            {
-                let (server, message) = (self.server.clone(), assemble(&mail, &self.from, now));
-                under_way.spawn(async move {
-                    let delivery = match message {
-                        Ok(message) => server.deliver(message).await,
-                        Err(error) => Delivery::RefusedForGood(error),
-                    };
-                    (mail, delivery)
-                });
-            }
-            let Some(done) = under_way.join_next().await else { return Ok(round) };
+        while let Some(done) = under_way.join_next().await {
             let (mail, delivery) = done.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
             self.enter(&mail, delivery, &mut round).await?;
         }
+        Ok(round)
     }
 
     async fn enter(&self, mail: &Claimed, delivery: Delivery, round: &mut Round) -> Result<(), sqlx::Error> {
@@ -217,9 +215,10 @@ fn again_after(refusals: i32) -> Millis {
 
 impl MailServer {
     async fn deliver(&self, message: Message) -> Delivery {
-        match self.0.send(message).await {
-            Ok(_) => Delivery::Sent,
-            Err(error) => judged(&error),
+        match tokio::time::timeout(DELIVERED_WITHIN, self.0.send(message)).await {
+            Ok(Ok(_)) => Delivery::Sent,
+            Ok(Err(error)) => judged(&error),
+            Err(_) => Delivery::NoServer("le serveur ne répond pas à temps".to_owned()),
         }
     }
 }

@@ -414,6 +414,19 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "Le serveur ne peut pas enregistrer de choix pour le moment. L’horloge du tour est arrêtée, et rien de ce qui est confirmé n’est perdu.",
     ),
     // --- said to screen readers, at thresholds only ------------------------------------------
+    ("prevenir.demander", "Me prévenir trois tours avant"),
+    ("prevenir.arreter", "Ne plus me prévenir"),
+    ("prevenir.oui", "Vous serez prévenu par une notification, si cette page reste ouverte."),
+    (
+        "prevenir.son_seul",
+        "Ce navigateur ne montre pas de notification : vous serez prévenu par le son seul, si cette page reste ouverte.",
+    ),
+    (
+        "prevenir.toucher",
+        "Ce navigateur ne montre pas de notification, et ne permet le son qu’après un geste : touchez la page une fois.",
+    ),
+    ("prevenir.trois_tours", "Encore trois tours avant le vôtre."),
+    ("prevenir.tour", "C’est votre tour."),
     ("annonce.dix_minutes", "Vous passez dans environ dix minutes, à {heure}."),
     ("annonce.trois_tours", "Encore trois tours avant le vôtre."),
     ("annonce.tour", "C’est votre tour. Vous avez {duree} pour choisir un poste."),

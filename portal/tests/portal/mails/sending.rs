@@ -217,7 +217,7 @@ async fn a_sender_that_dies_with_a_mail_in_hand_leaves_the_same_mail_to_the_next
         let (sink, url) = sink().await;
         let next = sender(&office, &url);
         assert_eq!(next.send_due().await.unwrap(), Round::default(), "it may still be on its way");
-        office.wall.set(later(&office, 15 * 60_000));
+        office.wall.set(later(&office, 3 * 60_000));
         assert_eq!(next.send_due().await.unwrap(), Round { sent: 1, ..Round::default() });
         assert_eq!(sink.received(), 1);
     })
