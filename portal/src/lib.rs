@@ -16,6 +16,7 @@ pub mod pages;
 pub mod passes;
 pub mod people;
 pub mod pool;
+pub mod receipts;
 pub mod rounds;
 mod security;
 mod server;

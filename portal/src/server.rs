@@ -19,7 +19,7 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, entrance, failure, live, minutes, rounds, security};
+use crate::{amphi, assets, entrance, failure, live, minutes, receipts, rounds, security};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -67,6 +67,7 @@ impl Portal {
 /// | `… /amphi/{amphi}/regie…` | administrators of that amphi |
 /// | `GET /amphi/{amphi}/pv…`, `GET /amphi/{amphi}/journal.jsonl` | administrators of that amphi |
 /// | `… /amphi/{amphi}/ecran…` | spectators and administrators of that amphi |
+/// | `GET /recu`, `GET /recu/{code}` | everybody; shows no names |
 /// | `GET /assets/{name}`, `GET /sante` | everybody |
 pub fn router(portal: Arc<Portal>) -> Router {
     let pages = Router::new()
@@ -87,6 +88,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/pv.xlsx", get(minutes::routes::xlsx))
         .route("/amphi/{amphi}/pv.csv", get(minutes::routes::csv))
         .route("/amphi/{amphi}/journal.jsonl", get(minutes::routes::journal))
+        .route("/recu", get(receipts::routes::form))
+        .route("/recu/{code}", get(receipts::routes::check))
         .route("/assets/{name}", get(assets::serve))
         .route("/sante", get(health))
         .fallback(failure::unknown_address)

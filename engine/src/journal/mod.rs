@@ -13,6 +13,7 @@ mod memory;
 mod postgres;
 
 use amphi_core::{Actor, AmphiId, CommandId, Event, InternId, Period, Timestamp};
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 pub use chain::{Entry, EntryError, Hash, genesis_hash, header_line};
@@ -135,6 +136,18 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Every entry of an amphi, in order, with its chain checked.
     fn load(&self, amphi: AmphiId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+
+    /// The hash up to entry `seq`; `None` when there is no such entry, or no such amphi.
+    fn hash_at(&self, amphi: AmphiId, seq: u64) -> BoxFuture<'_, Result<Option<Hash>, JournalError>> {
+        async move {
+            match self.load(amphi).await {
+                Ok(entries) => Ok(entries.iter().find(|entry| entry.seq == seq).map(|entry| entry.hash)),
+                Err(JournalError::NotFound) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+        .boxed()
+    }
 
     /// Writes, durably: when it answers `Ok`, no crash loses it.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>>;

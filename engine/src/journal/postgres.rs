@@ -145,6 +145,17 @@ impl PostgresJournal {
         Ok(entries)
     }
 
+    async fn hash_at_now(&self, amphi: AmphiId, seq: u64) -> Result<Option<Hash>, JournalError> {
+        // A number that no entry can have is asked for all the same: every wrong guess costs the same.
+        let seq = i64::try_from(seq).unwrap_or(-1);
+        let hash =
+            sqlx::query_scalar!("SELECT hash FROM events WHERE amphi_id = $1 AND seq = $2", amphi.0, seq)
+                .fetch_optional(&self.pool)
+                .await?;
+        let damaged = |_| JournalError::Damaged(format!("the hash of entry {seq}"));
+        hash.map(|hash| hash.try_into().map(Hash).map_err(damaged)).transpose()
+    }
+
     async fn heartbeat_now(&self, now: Timestamp) -> Result<(), JournalError> {
         let mut guard = self.guard.lock().await;
         let mut connection = match guard.take() {
@@ -482,6 +493,10 @@ impl Journal for PostgresJournal {
 
     fn load(&self, amphi: AmphiId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
         within(self.load_now(amphi)).boxed()
+    }
+
+    fn hash_at(&self, amphi: AmphiId, seq: u64) -> BoxFuture<'_, Result<Option<Hash>, JournalError>> {
+        within(self.hash_at_now(amphi, seq)).boxed()
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), AppendError>> {

@@ -59,6 +59,12 @@ impl Format {
     }
 }
 
+/// How many facts stand at the head of the minutes of `record`.
+pub fn facts(record: &SessionRecord) -> usize {
+    let zone = crate::pages::wording::Zone::named(&record.time_zone);
+    summary::groups(record, &zone).iter().map(|group| group.facts.len()).sum()
+}
+
 /// The names of a roster, for [`SessionRecord::read`].
 pub fn names(roster: Vec<RosterEntry>) -> Names {
     let name = |entry: RosterEntry| PersonName { last_name: entry.last_name, first_name: entry.first_name };

@@ -331,6 +331,8 @@ pub struct WishRecord {
     pub version: u32,
     /// When it was set.
     pub at: Timestamp,
+    /// Journal entry: what the receipt names.
+    pub seq: u64,
     /// Best first.
     pub wishes: Vec<PostNumber>,
     /// When the first one still free was to be committed by itself.

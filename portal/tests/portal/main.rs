@@ -13,6 +13,7 @@ mod origins;
 mod passes;
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod postgres;
+mod receipts;
 mod rights;
 mod rounds;
 #[path = "../../../engine/tests/support/scene.rs"]

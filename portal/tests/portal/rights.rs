@@ -54,6 +54,8 @@ fn table() -> Vec<Expected> {
         get("/", |_| "/".to_owned(), [200; 8]),
         get("/sante", |_| "/sante".to_owned(), [200; 8]),
         get("/assets/{name}", |_| "/assets/base.css".to_owned(), [200; 8]),
+        get("/recu", |_| "/recu".to_owned(), [200; 8]),
+        get("/recu/{code}", |_| "/recu/rien".to_owned(), [200; 8]),
         get("/entrer/{token}", |site| format!("/entrer/{}", site.token(1, INTERN)), [303; 8]),
         post("/sortir", |_| "/sortir".to_owned(), &[], [303; 8]),
         //                                                   none own rank amphi adm adm2 spec spec2

@@ -100,7 +100,8 @@ impl Reading {
     ) -> Read {
         self.known_rank(rank)?;
         wishes.iter().try_for_each(|post| self.known_post(*post))?;
-        self.wishes.push(WishRecord { rank, version, at: fact.at, wishes: wishes.to_vec(), safety_net });
+        let (at, seq) = (fact.at, fact.entry.seq);
+        self.wishes.push(WishRecord { rank, version, at, seq, wishes: wishes.to_vec(), safety_net });
         self.note(fact, Act::SetWishes, Some(rank), None);
         Ok(())
     }

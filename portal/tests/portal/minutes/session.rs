@@ -70,8 +70,8 @@ fn opening(zone: &str, days: &[(&str, &str)]) -> Opening {
 }
 
 impl Session {
-    /// Published a week before the first turn, and opened a quarter of an hour before it.
-    pub fn opened(setup: Setup, names: Names) -> Self {
+    /// Published a week before the first turn.
+    pub fn published(setup: Setup, names: Names) -> Self {
         let begins = setup.opening.ranges()[0].opens_at;
         let id = AmphiId(Uuid::from_u128(0x2027));
         let now = begins - Millis::from_minutes(7 * 24 * 60);
@@ -79,6 +79,12 @@ impl Session {
         session.does(ADMINISTRATOR, &Command::Draft(Box::new(setup)));
         session.does(ADMINISTRATOR, &Command::Publish);
         session.until(begins - Millis::from_minutes(15));
+        session
+    }
+
+    /// Published, and opened a quarter of an hour before the first turn.
+    pub fn opened(setup: Setup, names: Names) -> Self {
+        let mut session = Self::published(setup, names);
         session.does(ADMINISTRATOR, &Command::Open);
         session
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 use amphi_engine::core::Standing;
 use amphi_portal::minutes::{FinalStanding, Format, SessionRecord, write};
 
+use super::forms::assert_workbook;
+use super::paper::{pages_and_rows, rows_due};
 use super::session::{Session, sample};
 
 /// Writes the minutes where whoever wants to look at them finds them, and gives them back.
@@ -54,8 +56,15 @@ fn the_minutes_of_490_interns_say_what_the_amphi_says() {
         };
         assert_eq!(participant.standing, said, "rank {}", participant.rank);
     }
-    for format in [Format::Pdf, Format::Xlsx, Format::Csv, Format::Html, Format::Json] {
-        let bytes = drawn_up(&record, "idf", format);
-        println!("{}: {} bytes", format.ending(), bytes.len());
+    assert_workbook(&record);
+    for format in [Format::Xlsx, Format::Csv, Format::Html, Format::Json] {
+        assert!(!drawn_up(&record, "idf", format).is_empty());
     }
+    let (pages, rows) = pages_and_rows(&drawn_up(&record, "idf", Format::Pdf));
+    assert!((30..=70).contains(&pages), "{pages} pages");
+    assert_eq!(rows, rows_due(&record));
+    // One turn each, but for whoever was withdrawn, who is skipped; and everybody's name beside their rank.
+    assert_eq!(record.statistics.turns, 489);
+    assert_eq!(record.turns.len(), 490);
+    assert!(record.participants.iter().all(|participant| participant.name.is_some()));
 }
