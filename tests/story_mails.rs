@@ -5,57 +5,31 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use amphi_portal::mail::sink::MailSink;
 use serde_json::json;
 use support::browser::Browser;
 use support::client::Client;
 use support::house::{House, LATE_START};
+use support::mail_server::MailServer;
 use support::waiting::until;
-use tokio::net::TcpListener;
 
 /// Mails that the server may have in hand when it is killed; the next one leaves them alone for a while.
 const IN_HAND_MAX: usize = 4;
 
-/// The mail server of somebody else, which outlives ours.
-async fn mail_server() -> (Arc<MailSink>, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    let sink = Arc::new(MailSink::default());
-    tokio::spawn(Arc::clone(&sink).serve(listener));
-    (sink, url)
-}
-
-/// By recipient: the Message-IDs of what came.
-fn received(sink: &MailSink) -> BTreeMap<String, BTreeSet<String>> {
-    let mut by_recipient = BTreeMap::<String, BTreeSet<String>>::new();
-    for mail in sink.mails() {
-        let raw = String::from_utf8_lossy(&mail.raw).into_owned();
-        let id = raw.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
-        for recipient in mail.recipients {
-            by_recipient.entry(recipient).or_default().insert(id.clone());
-        }
-    }
-    by_recipient
-}
-
 #[tokio::test]
 async fn everybody_is_convoked_once_although_the_server_is_killed_while_it_sends() {
     let house = House::new();
-    let (sink, url) = mail_server().await;
-    let settings = ["--smtp-url", &url, "--mail-from", "Amphi <amphi@exemple.fr>"];
+    let mails = MailServer::start().await;
+    let settings = ["--smtp-url", &mails.url, "--mail-from", "Amphi <amphi@exemple.fr>"];
     // A server has been there once, so that there is an address for links; none is there at publication.
     house.serve(&[]).await.stop().await;
     let amphi = house.import_open("lille-psychiatrie", "2030-03-28 09:00-18:00").await;
     let server = house.serve(&settings).await;
-    until("the first mails come", async || (sink.received() >= 10).then_some(())).await;
+    until("the first mails come", async || (mails.received().len() >= 10).then_some(())).await;
     server.kill_9().await;
     let server = house.serve(&settings).await;
     let everybody = amphi.len() - IN_HAND_MAX;
-    until("the others follow", async || (received(&sink).len() >= everybody).then_some(())).await;
-    let received = received(&sink);
+    until("the others follow", async || (mails.received().len() >= everybody).then_some(())).await;
+    let received = mails.received();
     assert!(received.values().all(|ids| ids.len() == 1), "somebody got two different mails: {received:?}");
 
     // No address, no name, no link in what the servers wrote.

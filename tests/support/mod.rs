@@ -10,6 +10,7 @@ pub mod browser;
 pub mod client;
 pub mod house;
 pub mod journal;
+pub mod mail_server;
 pub mod processes;
 pub mod server;
 pub mod tables;
