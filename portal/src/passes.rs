@@ -149,3 +149,27 @@ impl Portal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use amphi_engine::core::AmphiId;
+    use amphi_engine::protocol::Role;
+
+    use super::*;
+
+    #[test]
+    fn s9_a_pass_ends_with_its_session_and_is_forgotten_with_its_socket() {
+        let passes = Arc::new(Passes::default());
+        let door = Door { amphi: AmphiId(Uuid::from_u128(1)), role: Role::Spectator };
+        let of = |session| By::Session { id: Uuid::from_u128(session), door };
+        let [mine, also_mine, yours] = [of(1), of(1), of(2)].map(|by| passes.issue(by));
+        let token = passes.issue(By::Token { expires_at: 0 });
+        passes.end_session(Uuid::from_u128(1));
+        let ended = [&mine, &also_mine, &yours, &token].map(|pass| pass.ended().is_cancelled());
+        assert_eq!(ended, [true, true, false, false]);
+        drop((mine, yours));
+        assert_eq!(passes.open().len(), 2);
+        drop((also_mine, token));
+        assert!(passes.open().is_empty());
+    }
+}

@@ -144,7 +144,13 @@ enum By {
     Session,
 }
 
-async fn visits(site: &Site, visitor: &Visitor, by: By, expected: &Expected, method: Method) -> Answer {
+async fn request(
+    site: &Site,
+    visitor: &Visitor,
+    by: By,
+    expected: &Expected,
+    method: Method,
+) -> Request<Body> {
     let mut request = Request::builder().method(&method).uri((expected.address)(site));
     if let Some((number, role)) = visitor.1 {
         request = match by {
@@ -165,7 +171,24 @@ async fn visits(site: &Site, visitor: &Visitor, by: By, expected: &Expected, met
     fields.push(("command_id", &id));
     let body = serde_urlencoded::to_string(fields).unwrap();
     let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    site.answers(request.body(Body::from(body)).unwrap()).await
+    request.body(Body::from(body)).unwrap()
+}
+
+async fn visits(site: &Site, visitor: &Visitor, by: By, expected: &Expected, method: Method) -> Answer {
+    site.answers(request(site, visitor, by, expected, method).await).await
+}
+
+/// For each route that is served to anybody by a session: its name, and the request, made anew.
+pub async fn each_request_that_is_served(site: &Site) -> Vec<(&'static str, Request<Body>)> {
+    let mut requests = Vec::new();
+    for expected in table() {
+        let served = |(_, status): &(Visitor, u16)| matches!(status, 200 | 303);
+        if let Some((visitor, _)) = visitors().into_iter().zip(expected.statuses).rfind(served) {
+            let method = expected.method.clone();
+            requests.push((expected.route, request(site, &visitor, By::Session, &expected, method).await));
+        }
+    }
+    requests
 }
 
 #[tokio::test]
