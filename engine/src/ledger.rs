@@ -310,7 +310,8 @@ impl Ledger {
             self.receipts.remove(&rank);
         }
         match event {
-            Event::ChoiceCommitted { rank, post, seat, manner, .. } => {
+            Event::ChoiceCommitted { rank, post, seat, manner, .. }
+            | Event::ChoiceRestored { rank, post, seat, manner } => {
                 self.give_receipt(entry, *rank, *post, *seat, *manner);
             }
             Event::SeatExchanged { rank, post, seat, .. } => {
@@ -389,6 +390,7 @@ fn given_back(event: &Event) -> Vec<CallRank> {
 fn concerned(event: &Event) -> Vec<CallRank> {
     match event {
         Event::ChoiceCommitted { rank, .. }
+        | Event::ChoiceRestored { rank, .. }
         | Event::ProxyGiven { rank, .. }
         | Event::ProxyDocumentFiled { rank, .. }
         | Event::ProxyRevoked { rank, .. }
@@ -427,7 +429,9 @@ fn asked_for(command: &Command, events: &[Event]) -> usize {
 
 fn assignments(setup: &Setup, entries: &[Entry], events: &[Event]) -> Vec<NewAssignment> {
     let taken = |event: &Event| match event {
-        Event::ChoiceCommitted { rank, post, seat, .. } => Some((*rank, *post, *seat)),
+        Event::ChoiceCommitted { rank, post, seat, .. } | Event::ChoiceRestored { rank, post, seat, .. } => {
+            Some((*rank, *post, *seat))
+        }
         Event::SeatExchanged { rank, post, seat, .. } => Some((*rank, *post, Some(*seat))),
         _ => None,
     };

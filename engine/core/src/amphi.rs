@@ -50,7 +50,7 @@ pub enum Standing {
     InTurn,
     /// Their turn ended without a choice; they may still choose (A4).
     Late {
-        /// When the turn ended (UTC, ms).
+        /// When the turn ended, or their choice was undone after it (UTC, ms).
         since: Timestamp,
         /// They ended it themselves, or an administrator did, before its time ran out.
         passed: bool,
@@ -119,6 +119,15 @@ pub struct UndoneChoice {
     pub at: Timestamp,
 }
 
+/// A choice given back for another one: a rewind to before the exchange leads back to it (3.6, 3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct ExchangedChoice {
+    /// Its number among the choices made.
+    pub(crate) number: u32,
+    /// Where its intern stood by it.
+    pub(crate) standing: Standing,
+}
+
 /// A late choice that waits for the open turn to end (3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldChoice {
@@ -171,6 +180,10 @@ pub struct Amphi {
     pub(crate) choices_made: u32,
     /// One per rank: the number of the choice by which they hold what they hold.
     pub(crate) choice_number: Vec<u32>,
+    /// One per rank: what they exchanged to come to what they hold, oldest first.
+    pub(crate) exchanged: Vec<Vec<ExchangedChoice>>,
+    /// One per rank: whether they had a turn and let it go by without a choice.
+    pub(crate) let_go: Vec<bool>,
     /// One per rank called so far: choices made when their turn opened or was skipped.
     pub(crate) choices_when_called: Vec<u32>,
     /// Instant of the last event; time never runs backwards here.
@@ -198,6 +211,8 @@ impl Amphi {
             undone: Vec::new(),
             choices_made: 0,
             choice_number: Vec::new(),
+            exchanged: Vec::new(),
+            let_go: Vec::new(),
             choices_when_called: Vec::new(),
             last_event_at: Timestamp(i64::MIN),
         }
@@ -321,20 +336,19 @@ impl Amphi {
         }
     }
 
-    /// The rank that took the last seat of `post`, if none is left. Seats are given from the lowest,
-    /// so at one instant (a turn's end and what was held for it) the highest was the last.
+    /// The rank that took the last seat of `post`, if none is left: of those who hold one, whoever chose last.
     pub(crate) fn last_taker(&self, post: PostNumber) -> Option<CallRank> {
         self.standings
             .iter()
             .enumerate()
             .filter_map(|(index, standing)| match standing {
-                Standing::Placed { post: taken, seat: Some(seat), at, .. } if *taken == post => {
-                    Some((*at, *seat, index))
+                Standing::Placed { post: taken, seat: Some(_), .. } if *taken == post => {
+                    Some((self.choice_number[index], index))
                 }
                 _ => None,
             })
             .max()
-            .map(|(_, _, index)| CallRank::from_index(index))
+            .map(|(_, index)| CallRank::from_index(index))
     }
 
     /// The lowest seat of `post` that nobody holds, if one is left.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::amphi::{Amphi, HeldChoice, Proxy, Standing, Status, Turn, UndoneChoice};
+use crate::amphi::{Amphi, ExchangedChoice, HeldChoice, Proxy, Standing, Status, Turn, UndoneChoice};
 use crate::event::{ChoiceManner, Event, Ineligibility, ReleasedSeat, TurnOutcome};
 use crate::identity::{CallRank, PostNumber};
 use crate::setup::{Participant, Setup};
@@ -35,13 +35,16 @@ impl Amphi {
                 self.place(at, *rank, *post, *seat, *manner);
             }
             Event::SeatExchanged { rank, from_post, from_seat, post, seat } => {
+                self.keep_exchanged(*rank);
                 self.free(*from_post, *from_seat);
                 self.place(at, *rank, *post, Some(*seat), ChoiceManner::Exchanged);
             }
             Event::ChoiceAnnulled { rank, post, seat, reason } => {
                 self.undo(at, ReleasedSeat { rank: *rank, post: *post, seat: *seat }, reason);
+                self.exchanged[rank.index()].clear();
             }
             Event::Rewound { to, released, reason } => self.rewind(at, *to, released, reason),
+            Event::ChoiceRestored { rank, .. } => self.restore(*rank),
             Event::ChoiceHeld { rank, post, .. } => self.hold(at, *rank, *post),
             Event::HeldChoiceRefused { rank, .. } | Event::HeldChoiceReleased { rank } => {
                 self.held.retain(|held| held.rank != *rank);
@@ -97,6 +100,8 @@ impl Amphi {
         self.admitted.clear();
         self.undone.clear();
         self.choice_number.clear();
+        self.exchanged.clear();
+        self.let_go.clear();
         setup.participants.iter().for_each(|_| self.make_place());
         self.seats_left = setup.posts.iter().map(|post| post.seats).collect();
         self.setup = Some(Arc::new(setup.clone()));
@@ -111,6 +116,8 @@ impl Amphi {
         self.admitted.push(None);
         self.undone.push(None);
         self.choice_number.push(0);
+        self.exchanged.push(Vec::new());
+        self.let_go.push(false);
     }
 
     fn add(&mut self, participant: &Participant, planned_at: Option<Timestamp>) {
@@ -170,6 +177,21 @@ impl Amphi {
         self.standings[rank.index()] = Standing::Placed { post, seat, at, manner };
     }
 
+    fn keep_exchanged(&mut self, rank: CallRank) {
+        let (number, standing) = (self.choice_number[rank.index()], self.standings[rank.index()]);
+        self.exchanged[rank.index()].push(ExchangedChoice { number, standing });
+    }
+
+    /// What was exchanged last stands again as it was made: with its number, its instant and its manner.
+    fn restore(&mut self, rank: CallRank) {
+        let earlier = self.exchanged[rank.index()].pop().expect("only what was exchanged is restored");
+        if let Standing::Placed { post, seat: Some(_), .. } = earlier.standing {
+            self.seats_left[post.index()] -= 1;
+        }
+        self.choice_number[rank.index()] = earlier.number;
+        self.standings[rank.index()] = earlier.standing;
+    }
+
     fn free(&mut self, post: PostNumber, seat: Option<u16>) {
         if seat.is_some() {
             self.seats_left[post.index()] += 1;
@@ -195,10 +217,13 @@ impl Amphi {
         self.turn = None;
         self.held.clear();
         self.next_rank = to;
+        let choices_before = self.choices_when_called[to.index()];
         self.choices_when_called.truncate(to.index());
         for seat in released {
             self.undo(at, *seat, reason);
+            self.exchanged[seat.rank.index()].retain(|earlier| earlier.number <= choices_before);
         }
+        self.let_go[to.index()..].fill(false);
         for standing in &mut self.standings[to.index()..] {
             if matches!(standing, Standing::InTurn | Standing::Late { .. }) {
                 *standing = Standing::Waiting;
@@ -220,6 +245,7 @@ impl Amphi {
         if self.standings[rank.index()] == Standing::InTurn {
             let passed = outcome != TurnOutcome::Expired;
             self.standings[rank.index()] = Standing::Late { since: at, passed };
+            self.let_go[rank.index()] = true;
         }
     }
 

@@ -53,8 +53,8 @@ pub enum Command {
         /// Without using a seat, by the right to an extra one (3.3).
         supernumerary: bool,
     },
-    /// Exchanges one's seat for a free one in the final vacancy round (3.6). The intern at `rank`, or the
-    /// holder of their proxy.
+    /// Exchanges one's seat for a free one in the final vacancy round (3.6). The intern at `rank`: a proxy
+    /// ends with the choice.
     Exchange {
         /// Who.
         rank: CallRank,
@@ -220,7 +220,7 @@ pub enum LiveCommand {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         supernumerary: bool,
     },
-    /// Exchanges one's seat for a free one in the final vacancy round. Acting.
+    /// Exchanges one's seat for a free one in the final vacancy round. Interns, not holders.
     Exchange {
         /// Number of the post.
         post: PostNumber,

@@ -106,6 +106,17 @@ pub enum Event {
         /// Why; shown to everybody.
         reason: String,
     },
+    /// A choice made before the turn gone back to, and exchanged since, stands again as it was made (3.7).
+    ChoiceRestored {
+        /// Whose.
+        rank: CallRank,
+        /// Which post is theirs again.
+        post: PostNumber,
+        /// Which of its seats; `None` for a supernumerary choice.
+        seat: Option<u16>,
+        /// When in the intern's time it was made.
+        manner: ChoiceManner,
+    },
     /// A late choice of a post's last seat waits for the open turn to end (3.3).
     ChoiceHeld {
         /// By whom.
@@ -329,7 +340,7 @@ impl TryFrom<String> for Digest {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("a digest is 64 hexadecimal digits");
         }
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {

@@ -211,7 +211,7 @@ impl Amphi {
                         undone.push(seat.rank);
                     }
                 }
-                Event::ChoiceCommitted { rank, post, .. } => {
+                Event::ChoiceCommitted { rank, post, .. } | Event::ChoiceRestored { rank, post, .. } => {
                     ranks.push(*rank);
                     posts.push(*post);
                 }

@@ -54,7 +54,7 @@ impl Decision {
             Some(turn) if self.now > turn.deadline => ChoiceManner::InGrace,
             Some(_) => ChoiceManner::InTurn,
             None => {
-                self.late_may_choose()?;
+                self.late_may_choose(rank)?;
                 ChoiceManner::Late
             }
         };
@@ -71,12 +71,14 @@ impl Decision {
         Ok(())
     }
 
-    /// The late policy (3.6).
-    fn late_may_choose(&self) -> Outcome {
+    /// The late policy (3.6). Forfeited is a turn that went by, not one whose choice was undone since, nor one
+    /// that was skipped for a placement elsewhere that came to nothing.
+    fn late_may_choose(&self, rank: CallRank) -> Outcome {
         match self.setup().policies.late {
             LatePolicy::Now | LatePolicy::AfterCurrentTurn => Ok(()),
             LatePolicy::EndOfSession if self.amphi.turns_are_over() => Ok(()),
             LatePolicy::EndOfSession => Err(Rejection::LateAtEndOnly),
+            LatePolicy::Forfeit if !self.amphi.let_go[rank.index()] => Ok(()),
             LatePolicy::Forfeit => Err(Rejection::TurnForfeited),
         }
     }
@@ -187,6 +189,8 @@ impl Decision {
         self.session_or_published()?;
         self.still_to_choose(rank)?;
         self.may_act(rank)?;
+        // Wishes may choose in the intern's place: they need the document as a choice does.
+        self.document_is_there(rank)?;
         let off = !self.setup().policies.safety_net || !self.setup().round.has_turns();
         if safety_net != SafetyNet::Never && off {
             return Err(Rejection::SafetyNetOff);

@@ -33,8 +33,19 @@ impl Decision {
             }
             _ => None,
         };
-        let released = self.amphi.standings.iter().enumerate().filter_map(made_since).collect();
+        let released: Vec<_> = self.amphi.standings.iter().enumerate().filter_map(made_since).collect();
+        let ranks: Vec<_> = released.iter().map(|seat| seat.rank).collect();
         self.emit(Event::Rewound { to, released, reason });
+        ranks.into_iter().for_each(|rank| self.restore_exchanged(rank));
         Ok(())
+    }
+
+    /// Whoever had chosen before that turn, and exchanged since, holds what they had chosen: what others took
+    /// of it was taken later, and is undone too.
+    fn restore_exchanged(&mut self, rank: CallRank) {
+        let earlier = self.amphi.exchanged[rank.index()].last().map(|earlier| earlier.standing);
+        if let Some(Standing::Placed { post, seat, manner, .. }) = earlier {
+            self.emit(Event::ChoiceRestored { rank, post, seat, manner });
+        }
     }
 }

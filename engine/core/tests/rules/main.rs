@@ -5,14 +5,27 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod asks;
 mod call_list;
+mod eligibility;
 mod forecasting;
+mod formats;
 mod held;
+mod late_policy;
 mod life;
 mod opening;
+mod policies;
+mod previews;
+mod proxies;
 mod refusals;
+mod rewinding;
+mod rounds;
+mod running;
+mod safety_net;
 mod scene;
 mod setting_up;
+mod supernumerary;
 mod suspending;
 mod turns;
+mod undoing;
 mod views;

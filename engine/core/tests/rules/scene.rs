@@ -6,8 +6,8 @@
 use amphi_core::call_list::{RankBasis, Seniority};
 use amphi_core::opening::{Opening, OpeningRange};
 use amphi_core::{
-    Actor, AdministratorId, Amphi, AmphiId, CallRank, Command, Event, Half, InternId, Millis, Participant,
-    Period, Policies, Post, PostNumber, Rejection, Round, Setup, Standing, Status, Timestamp,
+    Actor, AdministratorId, Amphi, AmphiId, CallRank, Command, Event, Half, InternId, Millis, Moment,
+    Participant, Period, Policies, Post, PostNumber, Rejection, Round, Setup, Standing, Status, Timestamp,
 };
 use chrono::{NaiveDate, NaiveTime};
 use uuid::Uuid;
@@ -43,15 +43,19 @@ pub fn ranges(hours: &[(&str, &str)]) -> Opening {
     Opening::new(hours.iter().map(range).collect()).unwrap()
 }
 
-/// Turns of 3 minutes, from 09:00 to 12:00, 14:00 to 18:00 and on the next day.
-pub fn setup(interns: u16, seats: &[u16]) -> Setup {
-    let participant = |rank: u16| Participant {
+/// The intern who would be at `rank` of the list.
+pub fn participant(rank: u16) -> Participant {
+    Participant {
         intern: InternId(Uuid::from_u128(u128::from(rank))),
         pseudonym: format!("P{rank}"),
         extra_time_percent: 0,
         rank_basis: RankBasis::Imported { seniority: seniority(2, 2025, u32::from(rank), 9_000) },
         supernumerary: None,
-    };
+    }
+}
+
+/// Turns of 3 minutes, from 09:00 to 12:00, 14:00 to 18:00 and on the next day.
+pub fn setup(interns: u16, seats: &[u16]) -> Setup {
     let post = |seats: &u16| Post {
         imotep: "750000001".to_owned(),
         establishment: "CHU".to_owned(),
@@ -129,18 +133,41 @@ impl Scene {
         refusal
     }
 
+    /// `actor` issues `command`; it must be taken.
     #[track_caller]
-    pub fn play(&mut self, actor: Actor, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    #[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+    pub fn does_as(&mut self, actor: Actor, command: Command, when: &str) -> Vec<Event> {
+        self.play(actor, &command, at(when)).unwrap()
+    }
+
+    /// `actor` issues `command`; it must be refused, and change nothing.
+    #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+    pub fn refused_as(&mut self, actor: Actor, command: Command, when: &str) -> Rejection {
+        let before = self.amphi.clone();
+        let refusal = self.play(actor, &command, at(when)).unwrap_err();
+        assert_eq!(self.amphi, before);
+        refusal
+    }
+
+    #[track_caller]
+    pub fn play(
+        &mut self,
+        actor: Actor,
+        command: &Command,
+        moment: impl Into<Moment>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let moment = moment.into();
         let before = self.amphi.snapshot();
-        let events = self.amphi.decide(actor, command, now)?;
-        let instant = self.amphi.event_instant(now);
+        let events = self.amphi.decide(actor, command, moment)?;
+        let instant = self.amphi.event_instant(moment.at);
         for event in &events {
             self.amphi.apply(instant, event);
             self.journal.push((instant, event.clone()));
         }
         self.amphi.check().unwrap();
         assert_eq!(self.replayed(), self.amphi);
-        if !matches!(command, Command::Draft(_) | Command::Publish)
+        if !matches!(command, Command::Draft(_) | Command::Publish | Command::Add { .. })
             && let Some(mut overlaid) = before
         {
             overlaid.overlay(&self.amphi.change(&events));
@@ -161,6 +188,13 @@ impl Scene {
     #[track_caller]
     pub fn tick(&mut self, when: &str) -> Vec<Event> {
         self.does(Command::Tick, when)
+    }
+
+    /// Time passes while nobody is connected for the turn.
+    #[track_caller]
+    pub fn tick_unattended(&mut self, when: &str) -> Vec<Event> {
+        let moment = Moment { at: at(when), turn_attended: false };
+        self.play(Actor::Engine, &Command::Tick, moment).unwrap()
     }
 
     #[track_caller]
