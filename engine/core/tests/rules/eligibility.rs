@@ -84,7 +84,10 @@ fn r3_1_eligibility_is_checked_between_publishing_and_opening() {
     scene.does(Command::Annul { reason: reason() }, "09:03");
     assert_eq!(scene.refused(check(), "09:03"), Rejection::Over);
     let mut scene = Scene::published(setup(1, &[2]));
-    assert_eq!(scene.refused(ineligible(&[(2, BLOCKED)]), "08:10"), Rejection::UnknownRank { rank: CallRank(2) });
+    assert_eq!(
+        scene.refused(ineligible(&[(2, BLOCKED)]), "08:10"),
+        Rejection::UnknownRank { rank: CallRank(2) }
+    );
     for actor in [ADMINISTRATOR, intern(1)] {
         assert_eq!(scene.refused_as(actor, check(), "08:10"), Rejection::Forbidden);
     }
@@ -126,5 +129,8 @@ fn r3_1_once_whoever_waits_again_is_called_when_due() {
     assert_eq!([1, 2].map(|rank| scene.outcome(rank)), ["placed_elsewhere", "waiting"]);
     scene.does(Command::Open, "09:10");
     assert_eq!(scene.turn().map(|(rank, _)| rank), Some(2));
-    assert_eq!(Scene::drafted(setup(1, &[2])).refused(no_longer_elsewhere(1), "08:10"), Rejection::NotPublished);
+    assert_eq!(
+        Scene::drafted(setup(1, &[2])).refused(no_longer_elsewhere(1), "08:10"),
+        Rejection::NotPublished
+    );
 }

@@ -140,10 +140,7 @@ fn kept() -> Vec<(Event, Value)> {
     vec![
         (Event::Published { planned_at: vec![at] }, json!({"type": "published", "planned_at": [7]})),
         (Event::Opened, json!({"type": "opened"})),
-        (
-            Event::TurnOpened { rank, deadline: at },
-            json!({"type": "turn_opened", "rank": 4, "deadline": 7}),
-        ),
+        (Event::TurnOpened { rank, deadline: at }, json!({"type": "turn_opened", "rank": 4, "deadline": 7})),
         (
             Event::TurnExtended { rank, deadline: at, reason: reason() },
             json!({"type": "turn_extended", "rank": 4, "deadline": 7, "reason": "Motif"}),
@@ -187,7 +184,10 @@ fn kept() -> Vec<(Event, Value)> {
             Event::ChoiceHeld { rank, post, reason: None },
             json!({"type": "choice_held", "rank": 4, "post": 3}),
         ),
-        (Event::HeldChoiceRefused { rank, post }, json!({"type": "held_choice_refused", "rank": 4, "post": 3})),
+        (
+            Event::HeldChoiceRefused { rank, post },
+            json!({"type": "held_choice_refused", "rank": 4, "post": 3}),
+        ),
         (Event::HeldChoiceReleased { rank }, json!({"type": "held_choice_released", "rank": 4})),
         (Event::Suspended { reason: reason() }, json!({"type": "suspended", "reason": "Motif"})),
         (

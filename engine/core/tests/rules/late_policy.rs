@@ -1,8 +1,6 @@
 //! 3.6, late policy: when somebody whose turn is over may still choose. `now` is A4 (`turns.rs`, `held.rs`).
 
-use amphi_core::{
-    CallRank, Command, Event, LatePolicy, Policies, PostNumber, Rejection, Setup, Standing,
-};
+use amphi_core::{CallRank, Command, Event, LatePolicy, Policies, PostNumber, Rejection, Setup, Standing};
 
 use crate::asks::{
     add, annul_choice, assign, choose_for, elsewhere, no_longer_elsewhere, pass, release_held, rewind,

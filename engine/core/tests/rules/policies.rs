@@ -8,8 +8,8 @@ use amphi_core::{
 use serde_json::json;
 
 use crate::asks::{
-    add, annul_choice, assign, elsewhere, exchange, extend, holder, no_longer_elsewhere, rewind, supernumerary,
-    with, withdraw,
+    add, annul_choice, assign, elsewhere, exchange, extend, holder, no_longer_elsewhere, rewind,
+    supernumerary, with, withdraw,
 };
 use crate::scene::{Scene, at, choose, intern, setup};
 

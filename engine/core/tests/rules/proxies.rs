@@ -1,11 +1,13 @@
 //! A5 and 3.4: somebody acts in one's place, and in nobody else's.
 
-use amphi_core::{Actor, CallRank, Command, Event, PostNumber, ProxyId, ProxyPolicy, Rejection, Round, SafetyNet};
+use amphi_core::{
+    Actor, CallRank, Command, Event, PostNumber, ProxyId, ProxyPolicy, Rejection, Round, SafetyNet,
+};
 use uuid::Uuid;
 
 use crate::asks::{
-    annul_choice, assign, choose_for, exchange, file, give, holder, pass, proxy, reason, release_held, revert,
-    revoke, rewind, wishes, with,
+    annul_choice, assign, choose_for, exchange, file, give, holder, pass, proxy, reason, release_held,
+    revert, revoke, rewind, wishes, with,
 };
 use crate::scene::{ADMINISTRATOR, Scene, at, choose, intern, setup};
 
@@ -90,7 +92,8 @@ fn r3_4_the_holder_acts_for_that_intern_only_and_by_that_proxy_only() {
         assert_eq!(scene.refused_as(holder(2), command, "09:04"), Rejection::Forbidden);
     }
     // Nor is what the intern alone, or an administrator, may do.
-    for command in [give(2), revoke(2), revert(2), exchange(2, 1), choose_for(2, 1), assign(2, 1), rewind(1)] {
+    for command in [give(2), revoke(2), revert(2), exchange(2, 1), choose_for(2, 1), assign(2, 1), rewind(1)]
+    {
         assert_eq!(scene.refused_as(holder(2), command, "09:04"), Rejection::Forbidden);
     }
     let forged = Actor::Holder { rank: CallRank(2), proxy: ProxyId(Uuid::from_u128(99)) };

@@ -1,8 +1,6 @@
 //! 3.7: rewind to turn k. Exchanges undone by it: `policies.rs`; proxies: `proxies.rs`; wishes: `safety_net.rs`.
 
-use amphi_core::{
-    CallRank, Command, Event, PostNumber, Rejection, ReleasedSeat, Round, Standing, Status,
-};
+use amphi_core::{CallRank, Command, Event, PostNumber, Rejection, ReleasedSeat, Round, Standing, Status};
 
 use crate::asks::{annul_choice, assign, elsewhere, no_longer_elsewhere, reason, rewind, withdraw};
 use crate::scene::{Scene, at, choose, intern, setup};
@@ -27,8 +25,7 @@ fn r3_7_rewinding_undoes_every_choice_since_and_suspends() {
     let mut scene = three_chosen(5);
     let events = scene.does(rewind(2), "09:17");
     let seat = |rank: u16| ReleasedSeat { rank: CallRank(rank), post: PostNumber(rank), seat: Some(1) };
-    let rewound =
-        Event::Rewound { to: CallRank(2), released: vec![seat(2), seat(3)], reason: reason() };
+    let rewound = Event::Rewound { to: CallRank(2), released: vec![seat(2), seat(3)], reason: reason() };
     assert_eq!(events, [rewound]);
     assert_eq!(outcomes(&scene), ["1 in_turn", "waiting", "waiting", "waiting", "waiting"]);
     assert_eq!((scene.amphi.seats_left(), scene.turn()), (&[0, 1, 1, 9][..], None));

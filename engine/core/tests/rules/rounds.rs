@@ -1,13 +1,13 @@
 //! 3.8: other rounds, on the same lists, posts and wishes, without a clock.
 
 use amphi_core::{
-    CallRank, ChoiceManner, Command, Event, PostNumber, ProxyPolicy, Rejection, Round, SafetyNet, Setup, Standing,
-    Status,
+    CallRank, ChoiceManner, Command, Event, PostNumber, ProxyPolicy, Rejection, Round, SafetyNet, Setup,
+    Standing, Status,
 };
 
 use crate::asks::{
-    add, assign, choose_for, elsewhere, end_turn, exchange, extend, give, no_longer_elsewhere, pass, release_held,
-    rewind, supernumerary, wishes, with, withdraw,
+    add, assign, choose_for, elsewhere, end_turn, exchange, extend, give, no_longer_elsewhere, pass,
+    release_held, rewind, supernumerary, wishes, with, withdraw,
 };
 use crate::scene::{Scene, choose, intern, setup};
 

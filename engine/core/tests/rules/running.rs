@@ -1,7 +1,8 @@
 //! 3.7: running it. Undoing: `undoing.rs`, `rewinding.rs`; proxies reverted: `proxies.rs`.
 
 use amphi_core::{
-    CallRank, ChoiceManner, Command, Event, Millis, PostNumber, Rejection, Round, Standing, Status, TurnOutcome,
+    CallRank, ChoiceManner, Command, Event, Millis, PostNumber, Rejection, Round, Standing, Status,
+    TurnOutcome,
 };
 
 use crate::asks::{add, annul_choice, assign, choose_for, elsewhere, extend, pass, reason, with, withdraw};
@@ -161,7 +162,9 @@ fn r3_7_adding_during_the_session_and_after_the_last_turn() {
     assert!(scene.amphi.turns_are_over());
     // Every turn is over and the planned time gone: called at once.
     let events = scene.does(add(3), "09:30");
-    assert!(matches!(events[1], Event::TurnOpened { rank: CallRank(3), deadline } if deadline == at("09:33")));
+    assert!(
+        matches!(events[1], Event::TurnOpened { rank: CallRank(3), deadline } if deadline == at("09:33"))
+    );
     assert_eq!(scene.refused(Command::Close, "09:31"), Rejection::TurnsRemain { remaining: 1 });
     scene.does(choose_for(3, 1), "09:31");
     scene.does(Command::Close, "09:32");

@@ -5,7 +5,9 @@ use amphi_core::{
     TurnOutcome,
 };
 
-use crate::asks::{annul_choice, end_turn, extend, give, holder, pass, reason, rewind, wishes, with, withdraw};
+use crate::asks::{
+    annul_choice, end_turn, extend, give, holder, pass, reason, rewind, wishes, with, withdraw,
+};
 use crate::scene::{Scene, at, choose, intern, rightful, setup};
 
 fn with_net(interns: u16, seats: &[u16]) -> Setup {
@@ -32,7 +34,11 @@ fn r3_5_never_at_expiry_or_if_absent() {
         (SafetyNet::IfAbsent, false, "2 safety_net"),
     ] {
         let mut scene = wished(net, &[3, 3]);
-        if attended { scene.tick("09:03:02") } else { scene.tick_unattended("09:03:02") };
+        if attended {
+            scene.tick("09:03:02")
+        } else {
+            scene.tick_unattended("09:03:02")
+        };
         assert_eq!(scene.outcome(1), outcome, "{net:?}, attended: {attended}");
         assert_eq!(scene.turn(), Some((2, at("09:06:02"))), "the next one is called in any case");
     }
@@ -101,9 +107,9 @@ fn r3_5_the_first_wish_still_free_and_none_when_all_are_taken() {
         let mut scene = wished(SafetyNet::AtExpiry, &seats);
         let events = scene.tick_unattended("09:03:02");
         assert_eq!(scene.outcome(1), outcome);
-        let expired = events.iter().any(|event| {
-            matches!(event, Event::TurnClosed { outcome: TurnOutcome::Expired, .. })
-        });
+        let expired = events
+            .iter()
+            .any(|event| matches!(event, Event::TurnClosed { outcome: TurnOutcome::Expired, .. }));
         assert_eq!(expired, outcome == "late");
     }
     // A list taken back catches nothing.

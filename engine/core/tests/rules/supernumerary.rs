@@ -111,7 +111,9 @@ fn r3_3_supernumerary_by_telephone() {
         *supernumerary = true;
     }
     let events = scene.does(command, "09:16");
-    assert!(matches!(&events[0], Event::ChoiceCommitted { seat: None, reason: Some(said), .. } if *said == reason()));
+    assert!(
+        matches!(&events[0], Event::ChoiceCommitted { seat: None, reason: Some(said), .. } if *said == reason())
+    );
 }
 
 #[test]
@@ -122,7 +124,10 @@ fn r3_3_supernumerary_undone_leaves_the_site_to_another() {
     assert!(matches!(events[..], [Event::ChoiceAnnulled { seat: None, .. }]));
     assert_eq!(scene.amphi.seats_left(), [0, 1, 1]);
     scene.does(supernumerary(3, 2), "09:17");
-    assert_eq!(scene.refused(supernumerary(2, 1), "09:17"), Rejection::SupernumeraryTaken { post: PostNumber(1) });
+    assert_eq!(
+        scene.refused(supernumerary(2, 1), "09:17"),
+        Rejection::SupernumeraryTaken { post: PostNumber(1) }
+    );
     scene.does(rewind(3), "09:18");
     scene.does(Command::Resume, "09:19");
     scene.does(supernumerary(2, 1), "09:19");

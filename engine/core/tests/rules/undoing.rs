@@ -10,12 +10,8 @@ fn r3_7_annulling_a_choice_frees_its_seat_and_leaves_its_intern_to_choose_again(
     let mut scene = Scene::begun(setup(3, &[1, 9]));
     scene.choose(1, 1, "09:01");
     let events = scene.does(annul_choice(1), "09:02");
-    let annulled = Event::ChoiceAnnulled {
-        rank: CallRank(1),
-        post: PostNumber(1),
-        seat: Some(1),
-        reason: reason(),
-    };
+    let annulled =
+        Event::ChoiceAnnulled { rank: CallRank(1), post: PostNumber(1), seat: Some(1), reason: reason() };
     assert_eq!(events, [annulled]);
     assert_eq!(scene.amphi.seats_left(), [1, 9]);
     assert!(matches!(scene.standing(1), Standing::Late { since, passed: false } if since == at("09:02")));

@@ -1,11 +1,11 @@
-//! Choices, and what undoes them (A3, A4, 3.3, 3.5, 3.6, 3.7, 3.8, P2).
+//! Choices (A3, A4, 3.3, 3.5, 3.6, 3.8, P2).
 
 use amphi_core::{
     Actor, CallRank, ChoiceManner, LatePolicy, PostNumber, ProxyPolicy, ReleasedSeat, Round, SafetyNet,
     Supernumerary,
 };
 
-use super::{Allocation, GRACE, Line, Phase, Reading, Undone, Verdict, WishVersion, ensure};
+use super::{Allocation, GRACE, Line, Made, Phase, Reading, Verdict, WishVersion, ensure};
 
 impl Reading {
     fn seats_of(&self, post: PostNumber) -> u16 {
@@ -26,7 +26,8 @@ impl Reading {
         let now = match self.late_policy() {
             LatePolicy::Now | LatePolicy::AfterCurrentTurn => true,
             LatePolicy::EndOfSession => self.turns_are_over(),
-            LatePolicy::Forfeit => false,
+            // Whoever let a turn go by, and not whose choice was undone, or whose turn was passed over.
+            LatePolicy::Forfeit => !self.let_go.contains(&rank),
         };
         now && self.is_late(rank)
     }
@@ -89,7 +90,7 @@ impl Reading {
             let waits = self.free_seats(post) == 1 || self.late_policy() == LatePolicy::AfterCurrentTurn;
             ensure(!waits, || format!("the late rank {rank} took a seat of post {post} from an open turn"))?;
         }
-        self.take(line, rank, post, seat)
+        self.take(line, ReleasedSeat { rank, post, seat }, manner)
     }
 
     fn is_what_it_says(
@@ -137,17 +138,24 @@ impl Reading {
         })
     }
 
-    fn take(&mut self, line: &Line, rank: CallRank, post: PostNumber, seat: Option<u16>) -> Verdict {
-        match seat {
-            Some(seat) => {
-                let exists = (1..=self.seats_of(post)).contains(&seat);
-                ensure(exists, || format!("post {post} has no seat {seat}"))?;
-                let free = self.seats.insert((post, seat));
-                ensure(free, || format!("seat {seat} of post {post} is given twice"))?;
-            }
-            None => self.check_supernumerary(rank, post)?,
+    fn take(&mut self, line: &Line, taken: ReleasedSeat, manner: ChoiceManner) -> Verdict {
+        if taken.seat.is_none() {
+            self.check_supernumerary(taken.rank, taken.post)?;
         }
-        self.held.retain(|(held, _)| *held != rank);
+        self.held.retain(|(held, _)| *held != taken.rank);
+        self.made.entry(taken.rank).or_default().push(Made { seq: line.seq, taken, manner });
+        self.occupy(line, taken)
+    }
+
+    /// No seat twice, no person twice (P2).
+    pub(super) fn occupy(&mut self, line: &Line, taken: ReleasedSeat) -> Verdict {
+        let ReleasedSeat { rank, post, seat } = taken;
+        if let Some(seat) = seat {
+            let exists = (1..=self.seats_of(post)).contains(&seat);
+            ensure(exists, || format!("post {post} has no seat {seat}"))?;
+            let free = self.seats.insert((post, seat));
+            ensure(free, || format!("seat {seat} of post {post} is given twice"))?;
+        }
         let allocation = Allocation { post, seat, at: line.at, seq: line.seq, hash: line.hash.clone() };
         let before = self.allocation.insert(rank, allocation);
         ensure(before.is_none(), || format!("rank {rank} is placed twice"))
@@ -181,7 +189,7 @@ impl Reading {
             format!("rank {} could not exchange a seat", from.rank)
         })?;
         self.undo(line.seq, from)?;
-        self.take(line, from.rank, post, Some(seat))
+        self.take(line, ReleasedSeat { rank: from.rank, post, seat: Some(seat) }, ChoiceManner::Exchanged)
     }
 
     // --- wishes -----------------------------------------------------------------------------
@@ -205,6 +213,7 @@ impl Reading {
         net: SafetyNet,
     ) -> Verdict {
         self.still_to_choose(rank)?;
+        self.document_is_there(line, rank)?;
         let before = self.wishes.get(&rank).map_or(0, |(version, _, _)| *version);
         let posts = self.setup.as_ref().map_or(0, |setup| setup.posts.len());
         let distinct = wishes.iter().enumerate().all(|(index, post)| !wishes[..index].contains(post));
@@ -228,38 +237,5 @@ impl Reading {
             .filter(|rank| !self.allocation.contains_key(rank) && !self.gone.contains_key(rank))
             .find(|rank| self.best_wish_free(*rank).is_some());
         ensure(left_out.is_none(), || "somebody was left out whose wish is free".to_owned())
-    }
-
-    // --- undoing ----------------------------------------------------------------------------
-
-    pub(super) fn undo(&mut self, by: u64, released: ReleasedSeat) -> Verdict {
-        let ReleasedSeat { rank, post, seat } = released;
-        let held = self.allocation.remove(&rank).filter(|held| (held.post, held.seat) == (post, seat));
-        let held = held.ok_or_else(|| format!("rank {rank} did not hold what was undone"))?;
-        if let Some(seat) = seat {
-            self.seats.remove(&(post, seat));
-        }
-        self.undone.insert(held.seq, Undone { rank, post, hash: held.hash, by });
-        Ok(())
-    }
-
-    /// Exactly the choices made since the turn of `to` was opened are undone (3.7).
-    pub(super) fn rewind(&mut self, line: &Line, to: CallRank, released: &[ReleasedSeat]) -> Verdict {
-        let since = usize::from(to.0).checked_sub(1).and_then(|index| self.called.get(index)).copied();
-        let since = since.ok_or_else(|| format!("rank {to} had not been called"))?;
-        ensure(self.in_session(), || "gone back outside the session".to_owned())?;
-        let made_since = self.allocation.iter().filter(|(_, held)| held.seq > since);
-        let expected: Vec<ReleasedSeat> = made_since
-            .map(|(rank, held)| ReleasedSeat { rank: *rank, post: held.post, seat: held.seat })
-            .collect();
-        ensure(expected == released, || "what was undone is not what was chosen since".to_owned())?;
-        for seat in released {
-            self.undo(line.seq, *seat)?;
-        }
-        self.called.truncate(to.index());
-        self.turn = None;
-        self.held.clear();
-        self.phase = Phase::Suspended { since: line.at };
-        Ok(())
     }
 }

@@ -8,8 +8,9 @@
 mod choices;
 mod people;
 mod turns;
+mod undoing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amphi_core::setup::Setup;
 use amphi_core::{
@@ -47,6 +48,15 @@ enum Gone {
     PlacedElsewhere,
 }
 
+/// A choice as it was made.
+#[derive(Clone, Copy)]
+struct Made {
+    /// By which entry.
+    seq: u64,
+    taken: ReleasedSeat,
+    manner: ChoiceManner,
+}
+
 /// A proxy given and not revoked.
 #[derive(Clone, Copy)]
 struct Mandate {
@@ -75,6 +85,12 @@ pub(super) struct Reading {
     mandates: BTreeMap<CallRank, Mandate>,
     wishes: BTreeMap<CallRank, (u32, Vec<PostNumber>, SafetyNet)>,
     held: Vec<(CallRank, PostNumber)>,
+    /// The choices of each by which they came to what they hold: the first, and each exchange since.
+    made: BTreeMap<CallRank, Vec<Made>>,
+    /// What a rewind has to lead back to next.
+    to_restore: VecDeque<Made>,
+    /// Who had a turn, and let it go by.
+    let_go: BTreeSet<CallRank>,
     seats: BTreeSet<(PostNumber, u16)>,
 }
 
@@ -120,6 +136,10 @@ impl Reading {
         let assigned = matches!(line.payload, Event::ChoiceCommitted { manner: ChoiceManner::Assigned, .. });
         let over = self.phase == Phase::Annulled || self.phase == Phase::Closed && !assigned;
         ensure(!over, || "something happened after the end".to_owned())?;
+        let restores = matches!(line.payload, Event::ChoiceRestored { .. });
+        ensure(self.to_restore.is_empty() || restores, || {
+            "a choice that was exchanged since does not stand again".to_owned()
+        })?;
         (self.entries, self.epoch, self.last_at) = (due, line.epoch, Some(line.at));
         self.check_author(line)?;
         self.read(line)
@@ -170,9 +190,10 @@ impl Reading {
                 self.exchange(line, from, *post, *seat)
             }
             Event::ChoiceAnnulled { rank, post, seat, .. } => {
-                let released = ReleasedSeat { rank: *rank, post: *post, seat: *seat };
-                ensure(self.in_session(), || "undone outside the session".to_owned())?;
-                self.undo(line.seq, released)
+                self.annul(line, ReleasedSeat { rank: *rank, post: *post, seat: *seat })
+            }
+            Event::ChoiceRestored { rank, post, seat, manner } => {
+                self.restore(line, ReleasedSeat { rank: *rank, post: *post, seat: *seat }, *manner)
             }
             Event::Rewound { to, released, .. } => self.rewind(line, *to, released),
             Event::ChoiceHeld { rank, post, .. } => self.hold(line, *rank, *post),
@@ -299,6 +320,7 @@ fn author(event: &Event) -> Author {
         | Event::TurnExtended { .. }
         | Event::ChoiceAnnulled { .. }
         | Event::Rewound { .. }
+        | Event::ChoiceRestored { .. }
         | Event::ParticipantAdded { .. }
         | Event::Admitted { .. }
         | Event::ProxyRevoked { reason: Some(_), .. }

@@ -118,6 +118,9 @@ impl Reading {
             TurnOutcome::Passed | TurnOutcome::EndedByAdministrator => running && !chosen,
             TurnOutcome::NoLongerConcerned => self.gone.contains_key(&rank),
         };
+        if !chosen && outcome != TurnOutcome::NoLongerConcerned {
+            self.let_go.insert(rank);
+        }
         ensure(fits, || format!("the turn of rank {rank} did not end as it is said to have"))
     }
 

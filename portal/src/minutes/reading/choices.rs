@@ -92,6 +92,31 @@ impl Reading {
         Ok(())
     }
 
+    /// What had been exchanged stands again as it was made, by a new entry.
+    pub(super) fn restored(
+        &mut self,
+        fact: &Fact<'_>,
+        rank: CallRank,
+        (post, seat): (PostNumber, Option<u16>),
+        manner: ChoiceManner,
+    ) -> Read {
+        let exchanged = |choice: &&ChoiceRecord| {
+            let given_back = choice.undone.as_ref().is_some_and(|undoing| undoing.how == UndoneBy::Exchanged);
+            let is_it = (choice.rank, choice.post, choice.seat) == (rank, post, seat);
+            is_it && choice.manner == manner && given_back
+        };
+        let made =
+            self.choices.iter().rev().find(exchanged).ok_or("what was never exchanged stands again")?;
+        let restored = ChoiceRecord {
+            seq: fact.entry.seq,
+            hash: fact.entry.hash.to_string(),
+            undone: None,
+            ..made.clone()
+        };
+        self.choices.push(restored);
+        Ok(())
+    }
+
     /// Undoes the choice by which `rank` holds a post; says whether there was one.
     pub(super) fn undo(
         &mut self,

@@ -129,6 +129,9 @@ impl Reading {
                 return self.exchanged(fact, *rank, *post, *seat);
             }
             Event::ChoiceAnnulled { rank, reason, .. } => return self.choice_annulled(fact, *rank, reason),
+            Event::ChoiceRestored { rank, post, seat, manner } => {
+                return self.restored(fact, *rank, (*post, *seat), *manner);
+            }
             Event::Rewound { to, released, reason } => return self.rewound(fact, *to, released, reason),
             Event::ChoiceHeld { rank, post, reason } => {
                 return self.choice_held(fact, *rank, *post, reason.as_deref());
