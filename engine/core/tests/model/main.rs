@@ -11,6 +11,7 @@ mod client_sum;
 mod futures;
 mod promises;
 mod reading;
+mod rounds;
 mod worlds;
 
 use amphi_core::{Actor, Amphi, AmphiId, Command, Event, Rejection, Standing, Status, Timestamp};

@@ -263,10 +263,18 @@ const ADMINISTRATOR: Actor = Actor::Administrator { id: AdministratorId(Uuid::ni
 
 pub fn with_right(command: &Command) -> Actor {
     match command {
-        Command::Choose { rank, .. } | Command::ReleaseHeld { rank } | Command::Pass { rank } => {
-            Actor::Intern { rank: *rank }
-        }
-        Command::NotePlacedElsewhere { .. } | Command::Tick | Command::Recover { .. } => Actor::Engine,
+        Command::Choose { rank, .. }
+        | Command::Exchange { rank, .. }
+        | Command::ReleaseHeld { rank }
+        | Command::Pass { rank }
+        | Command::SetWishes { rank, .. }
+        | Command::GiveProxy { rank, .. }
+        | Command::RevokeProxy { rank } => Actor::Intern { rank: *rank },
+        Command::NoteIneligible { .. }
+        | Command::NotePlacedElsewhere { .. }
+        | Command::NoteNoLongerPlacedElsewhere { .. }
+        | Command::Tick
+        | Command::Recover { .. } => Actor::Engine,
         _ => ADMINISTRATOR,
     }
 }
