@@ -48,7 +48,7 @@ kinds! {
     Drafted "drafted", Published "published", Opened "opened", TurnOpened "turn_opened",
     TurnExtended "turn_extended", TurnClosed "turn_closed", TurnSkipped "turn_skipped",
     ChoiceCommitted "choice_committed", SeatExchanged "seat_exchanged", ChoiceAnnulled "choice_annulled",
-    Rewound "rewound", ChoiceHeld "choice_held", HeldChoiceRefused "held_choice_refused",
+    Rewound "rewound", ChoiceRestored "choice_restored", ChoiceHeld "choice_held", HeldChoiceRefused "held_choice_refused",
     HeldChoiceReleased "held_choice_released", Suspended "suspended",
     SuspensionExplained "suspension_explained", Resumed "resumed",
     ServiceInterrupted "service_interrupted", PlacedElsewhere "placed_elsewhere",

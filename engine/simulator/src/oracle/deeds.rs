@@ -15,7 +15,9 @@ pub enum Deed {
 /// What `event` does to seats, in order.
 pub fn deeds(event: &Event) -> Vec<Deed> {
     match event {
-        Event::ChoiceCommitted { rank, post, seat, .. } => vec![Deed::Takes(*rank, *post, *seat)],
+        Event::ChoiceCommitted { rank, post, seat, .. } | Event::ChoiceRestored { rank, post, seat, .. } => {
+            vec![Deed::Takes(*rank, *post, *seat)]
+        }
         Event::SeatExchanged { rank, from_post, from_seat, post, seat } => {
             vec![Deed::GivesBack(*rank, *from_post, *from_seat), Deed::Takes(*rank, *post, Some(*seat))]
         }

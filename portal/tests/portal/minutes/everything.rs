@@ -180,6 +180,23 @@ fn r3_7_every_kind_of_event_happens_here() {
 }
 
 #[test]
+fn r3_7_a_choice_that_stands_again_is_told_as_it_was_made() {
+    let mut session = Session::published(setup(), Names::new());
+    before(&mut session);
+    turns(&mut session);
+    session.does(intern(1), &Command::Exchange { rank: CallRank(1), post: PostNumber(4) });
+    session.does(ADMINISTRATOR, &Command::Rewind { to: CallRank(9), reason: because("Mauvaise liste") });
+    assert!(kinds(&session).contains("choice_restored"));
+    let record = session.record();
+    let choices: Vec<_> = record.choices.iter().filter(|choice| choice.rank == CallRank(1)).collect();
+    let [made, exchanged, restored] = choices[..] else { panic!("{choices:#?}") };
+    assert!(made.undone.is_some() && exchanged.undone.is_some() && restored.undone.is_none());
+    assert_eq!((restored.post, restored.seat), (made.post, made.seat));
+    assert_eq!((restored.manner, restored.at, restored.made_by), (made.manner, made.at, made.made_by));
+    assert!(restored.seq > exchanged.seq, "its receipt is that of the entry by which it stands again");
+}
+
+#[test]
 fn r3_7_the_final_allocation_is_the_amphis() {
     let session = played();
     let record = session.record();
