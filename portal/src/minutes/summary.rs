@@ -16,6 +16,8 @@ pub struct Group {
     pub title: &'static str,
     /// What, and its value.
     pub facts: Vec<(&'static str, String)>,
+    /// Whether the values are sentences, which want the whole width.
+    pub wide: bool,
 }
 
 /// What stands under the title: whether these minutes are final.
@@ -35,11 +37,11 @@ pub fn standing(record: &SessionRecord) -> Option<String> {
 /// Every fact, in groups.
 pub fn groups(record: &SessionRecord, zone: &Zone) -> Vec<Group> {
     vec![
-        Group { title: "La séance", facts: session(record, zone) },
-        Group { title: "Les règles de la séance", facts: rules(record, zone) },
-        Group { title: "Le résultat", facts: result(record) },
-        Group { title: "Le temps", facts: timing(record) },
-        Group { title: "Le journal", facts: journal(record, zone) },
+        Group { title: "La séance", facts: session(record, zone), wide: false },
+        Group { title: "Le résultat", facts: result(record), wide: false },
+        Group { title: "Le temps", facts: timing(record), wide: false },
+        Group { title: "Les règles de la séance", facts: rules(record, zone), wide: true },
+        Group { title: "Le journal", facts: journal(record, zone), wide: true },
     ]
 }
 

@@ -22,6 +22,8 @@ pub const TEXT_WIDTH: f32 = PAGE_WIDTH - 2.0 * MARGIN;
 const CELL_PADDING: f32 = 3.0;
 /// Space above and below the text of a row.
 const ROW_PADDING: f32 = 2.4;
+/// What a column gets beyond its text: sums of widths are rounded, and a word must not break for that.
+const SLACK: f32 = 0.5;
 /// A table begins on this page only if a heading and this many lines still fit.
 const KEEP_LINES: f32 = 4.0;
 
@@ -390,8 +392,8 @@ impl Paper {
                 wide = wide.max(self.faces.width(style.weight, style.size, cell));
             }
             // One endless word must not starve the other columns: it is cut.
-            least.push(narrow.min(TEXT_WIDTH / 3.0) + 2.0 * CELL_PADDING);
-            liked.push(wide.max(narrow) + 2.0 * CELL_PADDING);
+            least.push(narrow.min(TEXT_WIDTH / 3.0) + 2.0 * CELL_PADDING + SLACK);
+            liked.push(wide.max(narrow) + 2.0 * CELL_PADDING + SLACK);
         }
         let (least_sum, liked_sum): (f32, f32) = (least.iter().sum(), liked.iter().sum());
         let share = |index: usize| {

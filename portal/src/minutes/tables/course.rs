@@ -47,7 +47,7 @@ pub fn turns(record: &SessionRecord) -> Table {
 
 /// Individual extra time, and extensions by an administrator.
 fn more_time(extra_time_percent: u16, extended_by: Millis) -> Cell {
-    let extra = (extra_time_percent > 0).then(|| format!("+{extra_time_percent} %"));
+    let extra = (extra_time_percent > 0).then(|| format!("+{extra_time_percent}\u{a0}%"));
     let extended = (extended_by > Millis::ZERO).then(|| format!("prolongé de {}", duration(extended_by)));
     let both: Vec<String> = extra.into_iter().chain(extended).collect();
     if both.is_empty() { Cell::Empty } else { Cell::Text(both.join(", ")) }

@@ -98,7 +98,7 @@ pub fn call_list(record: &SessionRecord) -> Table {
             Cell::number(seniority.validated_semesters),
             Cell::number(seniority.competition_year),
             Cell::text(format!(
-                "{} / {}",
+                "{}\u{a0}/\u{a0}{}",
                 thousands(seniority.national_rank),
                 thousands(seniority.cohort_size)
             )),
@@ -130,7 +130,7 @@ pub fn call_list(record: &SessionRecord) -> Table {
 fn rights(participant: &ParticipantRecord) -> Cell {
     let more = participant.extra_time_percent;
     let mentions: Vec<String> = [
-        (more > 0).then(|| format!("temps majoré de {more} %")),
+        (more > 0).then(|| format!("temps majoré de {more}\u{a0}%")),
         participant.supernumerary.map(|right| words::supernumerary(right).to_owned()),
         participant.added_at.map(|_| "ajouté après le dépôt de la liste".to_owned()),
     ]

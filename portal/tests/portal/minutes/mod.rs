@@ -3,6 +3,7 @@
 mod everything;
 mod forms;
 mod paper;
+mod routes;
 mod session;
 mod whole;
 mod zones;
