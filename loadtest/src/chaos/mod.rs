@@ -5,6 +5,7 @@
 //! off is a violation, too. Absent: faults inside the server's process, which the simulator injects.
 
 pub mod actors;
+pub mod database;
 pub mod kills;
 pub mod lost_answers;
 pub mod promises;
@@ -32,6 +33,8 @@ pub enum Scenario {
     Kills,
     /// The connection to Postgres is cut while a journal entry's answer is on its way (C3)
     LostAnswers,
+    /// Postgres is stopped at once, frozen, and out of disk (C6)
+    Database,
 }
 
 impl Scenario {
@@ -45,6 +48,7 @@ impl Scenario {
         match self {
             Self::Kills => 3,
             Self::LostAnswers => 100,
+            Self::Database => 1,
         }
     }
 
@@ -52,6 +56,7 @@ impl Scenario {
         match self {
             Self::Kills => kills::play(run).await,
             Self::LostAnswers => lost_answers::play(run).await,
+            Self::Database => database::play(run).await,
         }
     }
 }

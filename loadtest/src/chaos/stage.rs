@@ -167,6 +167,14 @@ impl Cast {
         participants.iter().filter(|one| Standing::of(one) == Standing::Placed).count()
     }
 
+    /// The ranks that have a seat, as far as anybody knows.
+    pub fn everybody_placed(&self) -> BTreeSet<u16> {
+        let chain = self.room.chain.borrow();
+        let ranks = 1..=u16::try_from(self.interns.len()).unwrap_or(u16::MAX);
+        let state = chain.frontier();
+        ranks.filter(|rank| state.is_some_and(|state| state.standing(*rank) == Standing::Placed)).collect()
+    }
+
     /// Whose turn it is, as far as anybody knows.
     pub fn in_turn(&self) -> Option<u16> {
         let chain = self.room.chain.borrow();
@@ -197,7 +205,7 @@ impl Cast {
         Ok(())
     }
 
-    /// Closes the session, compares everything that was told, reads the journal, and judges: P1 to P5.
+    /// Closes the session if all have a seat, compares everything that was told, reads the journal, and judges: P1 to P5.
     ///
     /// `placed`: the ranks that must hold a seat.
     ///
@@ -205,8 +213,11 @@ impl Cast {
     /// When the session cannot be closed, or the journal not be exported.
     pub async fn finish(&self, launch: &Launch, placed: &BTreeSet<u16>) -> Result<Ending> {
         self.until_everybody_is_back().await?;
-        let answer = self.administrator.submit(Action::Close, None).await?;
-        ensure!(answer == Answer::Done, "closing was answered {answer:?}");
+        // An amphi of which only a part was played cannot be closed yet.
+        if placed.len() == self.interns.len() {
+            let answer = self.administrator.submit(Action::Close, None).await?;
+            ensure!(answer == Answer::Done, "closing was answered {answer:?}");
+        }
         let whole = self.hear_the_whole_story().await?;
         let doors = &self.amphi.doors;
         let mut fresh = vec![doors.spectator.clone(), doors.administrator.clone()];
