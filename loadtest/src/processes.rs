@@ -4,6 +4,7 @@
 //! a data directory that we made.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -33,4 +34,19 @@ fn has_ended(pid: u32) -> bool {
 /// How many descriptors a process holds open; 0 when it is not there.
 pub fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// Stops a process (SIGSTOP), and waits until every thread of it stands still.
+pub async fn freeze(pid: u32) {
+    signal(pid, Signal::STOP);
+    while threads(pid).iter().any(|state| !matches!(state, 'T' | 'Z' | 'X')) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The state of each thread, as the kernel abbreviates it.
+fn threads(pid: u32) -> Vec<char> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.filter_map(|stat| stat.rsplit(") ").next()?.chars().next()).collect()
 }

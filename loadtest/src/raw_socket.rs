@@ -1,6 +1,8 @@
 //! A bare connection, for what a well-behaved client does not do: asking for the first welcome after a
 //! restart, not reading, not answering pings, vanishing.
 
+use std::collections::VecDeque;
+
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -13,7 +15,9 @@ use crate::wire::{self, Decoder, Frame};
 pub struct RawSocket {
     stream: TcpStream,
     decoder: Decoder,
-    texts: std::collections::VecDeque<String>,
+    texts: VecDeque<String>,
+    /// Pongs that are still to be sent.
+    answers: Vec<Vec<u8>>,
     closed: Option<Option<u16>>,
 }
 
@@ -34,7 +38,8 @@ impl RawSocket {
         let mut opened = Self {
             stream,
             decoder: Decoder::default(),
-            texts: std::collections::VecDeque::new(),
+            texts: VecDeque::new(),
+            answers: Vec::new(),
             closed: None,
         };
         opened.take(&rest)?;
@@ -50,7 +55,7 @@ impl RawSocket {
         Ok(self.stream.write_all(&wire::text_frame(message)).await?)
     }
 
-    /// The next message; pings are not answered.
+    /// The next message. Pings are answered while this waits, and only then.
     ///
     /// # Errors
     /// When the connection ends, with the close code if there was one.
@@ -66,6 +71,9 @@ impl RawSocket {
             let read = self.stream.read(&mut buffer).await.context("the connection broke")?;
             anyhow::ensure!(read > 0, "the connection ended");
             self.take(&buffer[..read])?;
+            for answer in std::mem::take(&mut self.answers) {
+                self.stream.write_all(&answer).await?;
+            }
         }
     }
 
@@ -84,11 +92,12 @@ impl RawSocket {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let (texts, closed) = (&mut self.texts, &mut self.closed);
+        let (texts, answers, closed) = (&mut self.texts, &mut self.answers, &mut self.closed);
         self.decoder.feed(bytes, |frame| match frame {
             Frame::Text(text) => texts.push_back(String::from_utf8_lossy(text).into_owned()),
             Frame::Close(code) => *closed = Some(code),
-            Frame::Ping(_) | Frame::Pong => {}
+            Frame::Ping(payload) => answers.push(wire::pong_frame(payload)),
+            Frame::Pong => {}
         })
     }
 }

@@ -290,9 +290,13 @@ impl ServerProcess {
 }
 
 impl Drop for ServerProcess {
-    /// After an error: the clean way out, without waiting; a killed server could leave its database behind.
+    /// After an error: the clean way out, without waiting; a killed server could leave its database behind, and one
+    /// that stands still would do so for ever.
     fn drop(&mut self) {
         terminate(&self.child);
+        if let Some(pid) = self.child.id() {
+            signal(pid, Signal::CONT);
+        }
     }
 }
 

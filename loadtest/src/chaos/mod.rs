@@ -6,10 +6,13 @@
 
 pub mod actors;
 pub mod database;
+pub mod half_open;
 pub mod kills;
 pub mod lost_answers;
 pub mod promises;
+pub mod reconnect;
 pub mod stage;
+pub mod two_servers;
 pub mod verdict;
 
 use std::path::PathBuf;
@@ -35,6 +38,12 @@ pub enum Scenario {
     LostAnswers,
     /// Postgres is stopped at once, frozen, and out of disk (C6)
     Database,
+    /// Two servers on one database; one intern in two amphis at the same instant; takeovers (C7)
+    TwoServers,
+    /// Connections whose peer is gone without a word (S2)
+    HalfOpen,
+    /// Everybody comes back at once after a restart (S3)
+    Reconnect,
 }
 
 impl Scenario {
@@ -49,6 +58,9 @@ impl Scenario {
             Self::Kills => 3,
             Self::LostAnswers => 100,
             Self::Database => 1,
+            Self::TwoServers => 50,
+            Self::HalfOpen => 100,
+            Self::Reconnect => 200,
         }
     }
 
@@ -57,6 +69,9 @@ impl Scenario {
             Self::Kills => kills::play(run).await,
             Self::LostAnswers => lost_answers::play(run).await,
             Self::Database => database::play(run).await,
+            Self::TwoServers => two_servers::play(run).await,
+            Self::HalfOpen => half_open::play(run).await,
+            Self::Reconnect => reconnect::play(run).await,
         }
     }
 }

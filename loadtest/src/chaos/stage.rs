@@ -92,21 +92,42 @@ impl Cast {
     /// # Errors
     /// When somebody cannot connect.
     pub async fn gather(authority: &str, amphi: &Amphi, spectators: usize) -> Result<Self> {
+        let cast = Self::of(authority, amphi, amphi.doors.interns.len(), spectators).await?;
+        for viewer in cast.everybody() {
+            viewer.connect().await?;
+        }
+        Ok(cast)
+    }
+
+    /// Connects only so many who look on.
+    ///
+    /// # Errors
+    /// When somebody cannot connect.
+    pub async fn only_spectators(authority: &str, amphi: &Amphi, spectators: usize) -> Result<Self> {
+        let cast = Self::of(authority, amphi, 0, spectators).await?;
+        for viewer in &cast.spectators {
+            viewer.connect().await?;
+        }
+        Ok(cast)
+    }
+
+    async fn of(authority: &str, amphi: &Amphi, interns: usize, spectators: usize) -> Result<Self> {
         let mut room = Room::new(authority, &amphi.id, true).await?;
         room.patience = PATIENCE;
         let room = Rc::new(room);
         let doors = &amphi.doors;
         let viewer = |number: usize, door| Viewer::new(number, door, &room);
         let administrator = viewer(0, doors.administrator.clone());
-        let interns: Vec<_> =
-            doors.interns.iter().enumerate().map(|(index, door)| viewer(1 + index, door.clone())).collect();
+        let interns: Vec<_> = doors
+            .interns
+            .iter()
+            .take(interns)
+            .enumerate()
+            .map(|(index, door)| viewer(1 + index, door.clone()))
+            .collect();
         let spectators =
             (0..spectators).map(|index| viewer(1 + interns.len() + index, doors.spectator.clone())).collect();
-        let cast = Self { room: Rc::clone(&room), amphi: amphi.clone(), administrator, interns, spectators };
-        for viewer in cast.everybody() {
-            viewer.connect().await?;
-        }
-        Ok(cast)
+        Ok(Self { room: Rc::clone(&room), amphi: amphi.clone(), administrator, interns, spectators })
     }
 
     /// Everybody.
