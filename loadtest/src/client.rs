@@ -27,6 +27,7 @@ use crate::command::Pending;
 use crate::door::Door;
 use crate::room::{GivenReceipt, Receipt, Room, ServiceNotice, count};
 use crate::server_clock::ServerClock;
+use crate::slow::Pause;
 use crate::state::{Standing, number};
 use crate::wire::{self, Decoder, Frame};
 
@@ -74,6 +75,7 @@ pub struct Viewer {
     writer: RefCell<Option<OwnedWriteHalf>>,
     task: RefCell<Option<AbortHandle>>,
     coming_back: Cell<bool>,
+    pub(crate) pause: Pause,
     pub(crate) pending: RefCell<HashMap<Uuid, Pending>>,
     /// Something about this client changed: its phase, its standing, its receipt.
     pub news: Notify,
@@ -97,6 +99,7 @@ impl Viewer {
             writer: RefCell::default(),
             task: RefCell::default(),
             coming_back: Cell::new(false),
+            pause: Pause::default(),
             pending: RefCell::default(),
             news: Notify::new(),
         })
@@ -286,6 +289,7 @@ impl Viewer {
         read: &mut OwnedReadHalf,
         decoder: &mut Decoder,
     ) -> Poll<anyhow::Error> {
+        ready!(self.pause.poll_over(cx));
         let mut shared = self.room.read_buffer.borrow_mut();
         loop {
             let mut buffer = ReadBuf::new(&mut shared);

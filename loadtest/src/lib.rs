@@ -26,6 +26,7 @@ pub mod scenario_room;
 pub mod scenario_whole;
 pub mod server_clock;
 pub mod server_process;
+pub mod slow;
 pub mod state;
 pub mod synthetic;
 pub mod timing;

@@ -232,3 +232,19 @@ async fn first_welcome(cast: &Cast, began: Instant) -> Result<f64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_too_long_to_open_again_is_found() {
+        let mut reopened = Reopened { to_welcome_ms: vec![900.0; 20], ..Reopened::default() };
+        assert!(reopened.check().holds());
+        reopened.to_welcome_ms[3] = 5_001.0;
+        assert!(reopened.check().holds(), "one in twenty may take longer");
+        reopened.to_welcome_ms[4] = 5_001.0;
+        assert!(!reopened.check().holds());
+        assert!(!Reopened::default().check().holds(), "nothing was killed");
+    }
+}

@@ -10,6 +10,7 @@ pub mod half_open;
 pub mod kills;
 pub mod lost_answers;
 pub mod promises;
+pub mod readers;
 pub mod reconnect;
 pub mod stage;
 pub mod two_servers;
@@ -44,6 +45,8 @@ pub enum Scenario {
     HalfOpen,
     /// Everybody comes back at once after a restart (S3)
     Reconnect,
+    /// One viewer in ten stops reading (S1)
+    Readers,
 }
 
 impl Scenario {
@@ -61,6 +64,7 @@ impl Scenario {
             Self::TwoServers => 50,
             Self::HalfOpen => 100,
             Self::Reconnect => 200,
+            Self::Readers => 150,
         }
     }
 
@@ -72,6 +76,7 @@ impl Scenario {
             Self::TwoServers => two_servers::play(run).await,
             Self::HalfOpen => half_open::play(run).await,
             Self::Reconnect => reconnect::play(run).await,
+            Self::Readers => readers::play(run).await,
         }
     }
 }
@@ -82,7 +87,7 @@ pub struct ChaosArgs {
     /// The server to start, on data directories of its own
     #[arg(long, value_name = "BINARY", default_value = "target/release/amphi")]
     pub server: PathBuf,
-    /// Only this scenario; without it, all, one after the other
+    /// Only this scenario; without it, all
     #[arg(long, value_name = "NAME")]
     pub only: Option<Scenario>,
     /// How often: kills, cuts, outages, races…; without it, the usual small number of each scenario
@@ -117,9 +122,27 @@ pub struct Outcome {
     pub holds: bool,
 }
 
+/// What is played at the same time when everything is: the second lane mostly waits, for what takes real seconds.
+const LANES: [&[Scenario]; 2] = [
+    &[Scenario::Kills, Scenario::Reconnect, Scenario::Readers, Scenario::LostAnswers, Scenario::TwoServers],
+    &[Scenario::HalfOpen, Scenario::Database],
+];
+
 /// Plays, says one line per check, and reports.
 pub async fn run(args: &ChaosArgs) -> Outcome {
-    let scenarios = args.only.map_or_else(|| Scenario::value_variants().to_vec(), |only| vec![only]);
+    let played = match args.only {
+        Some(only) => play_one_after_the_other(&[only], args).await,
+        None => {
+            let [one, other] = LANES.map(|lane| play_one_after_the_other(lane, args));
+            let (mut played, others) = tokio::join!(one, other);
+            played.extend(others);
+            played
+        }
+    };
+    conclude(&played)
+}
+
+async fn play_one_after_the_other(scenarios: &[Scenario], args: &ChaosArgs) -> Vec<Played> {
     let mut played = Vec::new();
     for scenario in scenarios {
         let count = args.count.unwrap_or_else(|| scenario.usual_count());
@@ -134,13 +157,21 @@ pub async fn run(args: &ChaosArgs) -> Outcome {
                 verdict.add(check);
             }
         }
-        played.push((scenario, run, verdict, round3(seconds_since(began))));
+        played.push(Played { scenario: *scenario, run, verdict, seconds: round3(seconds_since(began)) });
     }
-    conclude(&played)
+    played
 }
 
-fn conclude(played: &[(Scenario, Run, Verdict, f64)]) -> Outcome {
-    for (scenario, run, verdict, _) in played {
+/// One scenario, played.
+struct Played {
+    scenario: Scenario,
+    run: Run,
+    verdict: Verdict,
+    seconds: f64,
+}
+
+fn conclude(played: &[Played]) -> Outcome {
+    for Played { scenario, run, verdict, .. } in played {
         for check in &verdict.checks {
             eprintln!("{:12} {check}", scenario.name());
         }
@@ -149,10 +180,10 @@ fn conclude(played: &[(Scenario, Run, Verdict, f64)]) -> Outcome {
             eprintln!("replay: amphi-loadtest chaos --only {name} --count {} --seed {}", run.count, run.seed);
         }
     }
-    let holds = played.iter().all(|(_, _, verdict, _)| verdict.holds());
+    let holds = played.iter().all(|played| played.verdict.holds());
     let scenarios: Vec<Value> = played
         .iter()
-        .map(|(scenario, run, verdict, seconds)| {
+        .map(|Played { scenario, run, verdict, seconds }| {
             json!({
                 "scenario": scenario.name(), "count": run.count, "seed": run.seed, "seconds": seconds,
                 "ok": verdict.holds(),
@@ -170,4 +201,31 @@ fn conclude(played: &[(Scenario, Run, Verdict, f64)]) -> Outcome {
 /// Says what was done.
 pub fn say(scenario: &str, what: &str) {
     eprintln!("{scenario}: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_played() {
+        let played: Vec<Scenario> = LANES.concat();
+        for scenario in Scenario::value_variants() {
+            assert_eq!(played.iter().filter(|one| *one == scenario).count(), 1, "{scenario:?}");
+        }
+    }
+
+    #[test]
+    fn one_broken_check_breaks_the_verdict() {
+        let played = |holds: bool| {
+            let mut check = Check::new("P1");
+            check.examine(holds, || "lost".to_owned());
+            let run = Run { server: "amphi".into(), keep: None, count: 3, seed: 7 };
+            Played { scenario: Scenario::Kills, run, verdict: Verdict { checks: vec![check] }, seconds: 0.1 }
+        };
+        assert!(conclude(&[played(true)]).holds);
+        let outcome = conclude(&[played(true), played(false)]);
+        assert!(!outcome.holds);
+        assert_eq!(outcome.report["scenarios"][1]["checks"][0]["violations"][0], "lost");
+    }
 }

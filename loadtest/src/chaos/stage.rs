@@ -36,6 +36,8 @@ const PATIENCE: Patience = Patience {
 };
 /// Everybody must be back this long after the server is.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// Long enough for the planned times of the longest list to have passed.
+const BEGUN_DAYS_AGO: Days = Days::new(30);
 /// How often something that will come is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -57,14 +59,14 @@ pub async fn import(launch: &Launch, interns: usize, turn: &str, semester: u64) 
     let (people, posts) = (launch.file("interns.csv"), launch.file("posts.csv"));
     std::fs::write(&people, interns_csv(interns))?;
     std::fs::write(&posts, posts_csv(seats_for(interns)))?;
-    let yesterday = clock::wall().checked_sub_days(Days::new(1)).context("the beginning of time")?;
+    let begun = clock::wall().checked_sub_days(BEGUN_DAYS_AGO).context("the beginning of time")?;
     let import = Import {
         interns: people,
         posts,
         title: "Essai de pannes".to_owned(),
         period: format!("{}-{}", 2027 + semester / 2, if semester.is_multiple_of(2) { "05" } else { "11" }),
         time_zone: "Europe/Paris".to_owned(),
-        opening: vec![yesterday.format("%Y-%m-%d 09:00-10:00").to_string()],
+        opening: vec![begun.format("%Y-%m-%d 09:00-10:00").to_string()],
         turn: turn.to_owned(),
     };
     let id = launch.import(&import).await?;
@@ -93,9 +95,7 @@ impl Cast {
     /// When somebody cannot connect.
     pub async fn gather(authority: &str, amphi: &Amphi, spectators: usize) -> Result<Self> {
         let cast = Self::of(authority, amphi, amphi.doors.interns.len(), spectators).await?;
-        for viewer in cast.everybody() {
-            viewer.connect().await?;
-        }
+        cast.connect_everybody().await?;
         Ok(cast)
     }
 
@@ -111,7 +111,22 @@ impl Cast {
         Ok(cast)
     }
 
-    async fn of(authority: &str, amphi: &Amphi, interns: usize, spectators: usize) -> Result<Self> {
+    /// Connects whoever is not connected yet.
+    ///
+    /// # Errors
+    /// When somebody cannot connect.
+    pub async fn connect_everybody(&self) -> Result<()> {
+        for viewer in self.everybody() {
+            viewer.connect().await?;
+        }
+        Ok(())
+    }
+
+    /// The first `interns` of the list and so many who look on; nobody is connected yet.
+    ///
+    /// # Errors
+    /// When the server's address is none.
+    pub async fn of(authority: &str, amphi: &Amphi, interns: usize, spectators: usize) -> Result<Self> {
         let mut room = Room::new(authority, &amphi.id, true).await?;
         room.patience = PATIENCE;
         let room = Rc::new(room);
@@ -235,7 +250,7 @@ impl Cast {
     pub async fn finish(&self, launch: &Launch, placed: &BTreeSet<u16>) -> Result<Ending> {
         self.until_everybody_is_back().await?;
         // An amphi of which only a part was played cannot be closed yet.
-        if placed.len() == self.interns.len() {
+        if placed.len() == self.amphi.doors.interns.len() {
             let answer = self.administrator.submit(Action::Close, None).await?;
             ensure!(answer == Answer::Done, "closing was answered {answer:?}");
         }

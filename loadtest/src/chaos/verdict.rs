@@ -127,7 +127,7 @@ impl Verdict {
     }
 }
 
-/// Median, 95th percentile and longest of some durations in milliseconds.
+/// Median, 95th and 99th percentile and longest of some durations in milliseconds.
 pub fn spread_ms(values: &[f64]) -> Value {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -135,6 +135,7 @@ pub fn spread_ms(values: &[f64]) -> Value {
         "count": sorted.len(),
         "p50_ms": percentile(&sorted, 0.5).round(),
         "p95_ms": percentile(&sorted, 0.95).round(),
+        "p99_ms": percentile(&sorted, 0.99).round(),
         "max_ms": percentile(&sorted, 1.0).round(),
     })
 }
