@@ -88,8 +88,9 @@ pub async fn play(run: &Run) -> Result<Verdict> {
 #[derive(Default)]
 struct Reopened {
     to_welcome_ms: Vec<f64>,
+    /// Of these, those after which Postgres had to recover.
+    recovered_ms: Vec<f64>,
     all_back_ms: Vec<f64>,
-    with_postgres: u64,
     unanswered: u64,
     unsaid: u64,
 }
@@ -113,9 +114,9 @@ impl Reopened {
         check.examine(p95 <= REOPENED_P95_MS, || format!("the 95th percentile is {p95:.0} ms"));
         check.examined = self.to_welcome_ms.len() as u64;
         check.figure("exec_to_first_welcome", spread_ms(&self.to_welcome_ms));
+        check.figure("of_these_with_postgres", spread_ms(&self.recovered_ms));
         check.figure("exec_to_everybody_back", spread_ms(&self.all_back_ms));
         check.count("kills", self.to_welcome_ms.len() as u64);
-        check.count("of_these_with_postgres", self.with_postgres);
         check.count("commands_unanswered_at_a_kill", self.unanswered);
         check.count("of_these_already_in_the_journal", self.unsaid);
         check
@@ -184,16 +185,16 @@ impl Session<'_> {
         let server = server?;
         let back = cast.until_everybody_is_back().await?;
         let all_back = back.saturating_duration_since(began).as_secs_f64() * 1e3;
-        self.reopened.to_welcome_ms.push(to_welcome?);
+        let to_welcome = to_welcome?;
+        self.reopened.to_welcome_ms.push(to_welcome);
         self.reopened.all_back_ms.push(all_back);
-        self.reopened.with_postgres += u64::from(with_postgres);
+        self.reopened.recovered_ms.extend(with_postgres.then_some(to_welcome));
         let whom = if with_postgres { "server and Postgres" } else { "server" };
         let number = self.reopened.to_welcome_ms.len();
-        let welcome = self.reopened.to_welcome_ms.last().copied().unwrap_or_default();
         say(
             "kills",
             &format!(
-                "kill {number}: {whom}, {left_open} commands unanswered; first welcome after {welcome:.0} ms, \
+                "kill {number}: {whom}, {left_open} commands unanswered; first welcome after {to_welcome:.0} ms, \
                  everybody back after {all_back:.0} ms, {} of {} have a seat",
                 cast.placed(),
                 cast.interns.len()

@@ -25,7 +25,7 @@ const CUT: &str = "C3 answers of the journal were lost, and nothing was lost or 
 /// Cuts of one amphi; its journal must not grow beyond what a server can tell again (1,024 entries).
 const CUTS_PER_AMPHI: u64 = 100;
 /// Interns of one amphi.
-const INTERNS: usize = 80;
+const INTERNS: usize = 110;
 /// Those who look on.
 const SPECTATORS: usize = 4;
 /// Longer than any amphi here takes: nobody's turn runs out by accident.
