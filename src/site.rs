@@ -7,6 +7,7 @@ use amphi_engine::connections;
 use amphi_engine::core::Timestamp;
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::registry::Registry;
+use amphi_portal::eligibility::AccountStates;
 use amphi_portal::links::LinkKey;
 use amphi_portal::{Portal, router};
 use anyhow::Context as _;
@@ -35,7 +36,8 @@ pub async fn clock(pool: &PgPool, speed: f64, start: Option<Timestamp>) -> anyho
 /// The registry of this process over `pool`.
 pub async fn registry(pool: &PgPool, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Registry>> {
     let journal = PostgresJournal::start(pool.clone(), clock.now()).await?;
-    Ok(Registry::new(journal, clock))
+    let eligibility = Arc::new(AccountStates::new(pool.clone()));
+    Ok(Registry::asking(journal, clock, eligibility))
 }
 
 /// A site that answers at `public_url`.

@@ -1,5 +1,6 @@
 // Everybody of the call list as a seat of a lecture hall, from left to right in call order.
-// Decoration of facts that stand beside it in words (aria-hidden). Invariant: a seat never moves.
+// Decoration of facts that stand beside it in words (aria-hidden). Invariant: a seat never moves, but when
+// somebody is added to the list.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 200;
@@ -8,6 +9,13 @@ const INNER = 0.42;
 export class Hemicycle {
   constructor(container, total, me) {
     this.container = container;
+    this.me = me;
+    this.arrange(total);
+  }
+
+  arrange(total) {
+    const { container, me } = this;
+    this.total = total;
     this.seats = [];
     if (!container || total < 3) return;
     const { points, radius } = places(total);
@@ -27,6 +35,7 @@ export class Hemicycle {
   }
 
   update(state) {
+    if (state.participants.length !== this.total) this.arrange(state.participants.length);
     this.seats.forEach((seat, index) => {
       const { standing } = state.participants[index];
       if (seat.dataset.etat !== standing) seat.dataset.etat = standing;

@@ -1,77 +1,73 @@
-// The journal as it grows, in words, since the page was opened; and the delay as a small curve.
-// Invariant: lines are only added; they say what a change made true, nothing that was guessed.
+// The journal of the session in words, from its beginning, and the delay as a small curve.
+// Invariant: every line was said by the server (`regie/journal`), which says each fact once; here they are
+// only asked for, in order, and put on top.
 
-import { postLabel } from './amphi.js';
-import { byId, make, show } from './dom.js';
-import { say } from './words.js';
+import { byId, setText, show } from './dom.js';
+import { duration } from './times.js';
 
 const LINES_MAX = 300;
-const POINTS_MAX = 400;
+/** Facts come in bursts; they are asked for together. */
+const GATHER_MS = 250;
 const SVG = 'http://www.w3.org/2000/svg';
+const MINUTE = 60_000;
 
 export class Journal {
-  constructor({ list, empty, times, name }) {
-    Object.assign(this, { list, empty, times, name });
-    this.points = [];
+  /** `delays`: in ms, of every turn opened so far. */
+  constructor({ list, path, delays }) {
+    Object.assign(this, { list, path, delays });
+    this.seq = Number(list.firstElementChild?.dataset.seq ?? 0);
+    this.draw();
   }
 
-  /** Before a change is laid over the state: what it is compared with. */
-  before(change, state) {
-    this.was = { status: state.status, turn: state.turn?.rank ?? null, held: new Map(state.held.map((h) => [h.rank, h.post])) };
+  /** The journal stands at `seq`: what is new is asked for. */
+  follow(seq) {
+    this.wanted = seq;
+    if (seq <= this.seq || this.asking) return;
+    this.asking = setTimeout(async () => {
+      const came = await this.ask();
+      this.asking = null;
+      if (came) this.follow(this.wanted);
+    }, GATHER_MS);
   }
 
-  after(change, state) {
-    const { was } = this;
-    if (!was) return;
-    for (const changed of change.participants) this.standing(changed, state);
-    for (const held of change.held) {
-      if (was.held.get(held.rank) !== held.post) this.line(change.at, 'attente', { rank: held.rank, poste: postLabel(state, held.post) });
+  async ask() {
+    try {
+      const answer = await fetch(`${this.path}/journal?depuis=${this.seq}`, { credentials: 'same-origin' });
+      if (!answer.ok) return false;
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const lines = [...page.querySelectorAll('.journal-lignes > li')];
+      if (lines.length === 0) return false;
+      this.seq = Number(lines[0].dataset.seq);
+      this.list.prepend(...lines);
+      while (this.list.children.length > LINES_MAX) this.list.lastElementChild.remove();
+      const late = lines.filter((line) => 'retard' in line.dataset).reverse();
+      this.delays.push(...late.map((line) => Number(line.dataset.retard)));
+      if (late.length) this.draw();
+      return true;
+    } catch {
+      return false; // no network: the next change asks again, for everything since
     }
-    for (const rank of change.held_refused ?? []) this.line(change.at, 'attente_refusee', { rank });
-    if (was.status !== state.status) {
-      const reason = state.reason ? ` – ${state.reason}` : '';
-      this.add(change.at, say('regie.journal.statut', { statut: say(`statut.${state.status}`) }) + reason);
-    }
-    if (state.turn && state.turn.rank !== was.turn) {
-      this.line(state.turn.opened_at, 'tour', { rank: state.turn.rank });
-      this.point(state.delay);
-    }
   }
 
-  standing({ rank, standing, post, manner, at, since }, state) {
-    const now = at ?? since ?? state.at;
-    if (standing === 'placed') this.line(now, 'choix', { rank, poste: postLabel(state, post), maniere: say(`maniere.${manner}`) });
-    else if (standing === 'late') this.line(now, 'retard', { rank });
-    else if (standing === 'placed_elsewhere') this.line(now, 'ailleurs', { rank });
-    else if (standing === 'withdrawn') this.line(now, 'retire', { rank });
-  }
-
-  line(at, kind, { rank, ...args }) {
-    this.add(at, say(`regie.journal.${kind}`, { rang: rank, nom: this.name(rank), ...args }));
-  }
-
-  add(at, text) {
-    this.list.prepend(make('li', {}, make('time', { className: 'chiffres', text: this.times.timeToTheSecond(at) }), ' ', make('span', { text })));
-    while (this.list.children.length > LINES_MAX) this.list.lastElementChild.remove();
-    show(this.empty, false);
-  }
-
-  /** The delay at the opening of each turn. */
-  point(delay) {
-    this.points.push(delay);
-    if (this.points.length > POINTS_MAX) this.points.shift();
+  /** The delay at the opening of each turn, since the first. */
+  draw() {
     const box = byId('courbe');
-    show(box, this.points.length > 2);
-    const most = Math.max(60_000, ...this.points);
-    const step = 300 / Math.max(1, this.points.length - 1);
-    const line = document.createElementNS(SVG, 'polyline');
-    line.setAttribute('points', this.points.map((value, index) => `${(index * step).toFixed(1)},${(46 - (value / most) * 42).toFixed(1)}`).join(' '));
-    const svg = document.createElementNS(SVG, 'svg');
-    svg.setAttribute('viewBox', '0 0 300 48');
-    svg.setAttribute('preserveAspectRatio', 'none');
-    svg.setAttribute('aria-hidden', 'true');
-    svg.append(line);
-    box.querySelector('svg')?.remove();
-    box.append(svg);
+    show(box, this.delays.length > 2);
+    if (this.delays.length < 3) return;
+    const most = Math.max(...this.delays);
+    const scale = Math.max(MINUTE, most);
+    const step = 300 / (this.delays.length - 1);
+    const points = this.delays.map((value, index) => `${(index * step).toFixed(1)},${(46 - (value / scale) * 42).toFixed(1)}`);
+    if (!this.line) {
+      const svg = document.createElementNS(SVG, 'svg');
+      svg.setAttribute('viewBox', '0 0 300 48');
+      svg.setAttribute('preserveAspectRatio', 'none');
+      svg.setAttribute('aria-hidden', 'true');
+      this.line = document.createElementNS(SVG, 'polyline');
+      svg.append(this.line);
+      box.append(svg);
+    }
+    this.line.setAttribute('points', points.join(' '));
+    setText(byId('courbe-plus'), duration(most));
   }
 }

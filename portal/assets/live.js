@@ -15,6 +15,7 @@ const STOPPED_BY = { 401: 4502, 403: 4502, 404: 4502 };
 export class Live {
   /**
    * `handlers`: `connection(state, detail)`, `changed(change | null)`, `me(me)`, `presence(message)`,
+   * `dossiers(dossiers)`,
    * `service(available)`, `busy(id)`.
    */
   constructor({ path, state, clock, handlers }) {
@@ -74,6 +75,7 @@ export class Live {
       case 'snapshot': return this.onSnapshot(message);
       case 'change': return this.onChange(message);
       case 'me': return this.handlers.me?.(message);
+      case 'dossiers': return this.handlers.dossiers?.(message.dossiers);
       case 'presence': return this.handlers.presence?.(message);
       case 'service': return this.handlers.service?.(message.available);
       case 'clock': return this.clock.answer(message.server_time, message.client_time);

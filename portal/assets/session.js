@@ -23,8 +23,12 @@ export function openSession(handlers) {
   const mark = new ConnectionMark({ clock, times, offlineLine: handlers.offlineLine });
   const session = { data, clock, times, stoppedAt: null };
   const began = { status: data.snapshot.status, posts: data.snapshot.posts, participants: data.snapshot.participants };
+  // Where participants see names, the page brought them; what comes live holds pseudonyms.
+  const names = data.snapshot.policies?.names === 'names' ? began.participants.map(({ pseudonym }) => pseudonym) : [];
   const rendered = (change) => {
-    if (outgrown(began, session.live.state)) return location.reload();
+    const { state } = session.live;
+    if (outgrown(began, state)) return location.reload();
+    if (!change) names.forEach((name, index) => { state.participants[index].pseudonym = name; });
     handlers.render(change);
     const { seq, epoch } = session.live.state;
     Object.assign(document.documentElement.dataset, { seq, epoch });
@@ -69,9 +73,12 @@ export function openSession(handlers) {
   return session;
 }
 
-/** A draft may change wholly, and publication gives it its times: then the page itself is out of date. */
+/**
+ * A draft may change wholly, and publication gives it its times: then the page itself is out of date. That
+ * somebody was added to a published list is no reason to take the page away from under a hand.
+ */
 function outgrown(initial, state) {
-  return (initial.status === 'draft' && state.status !== 'draft')
-    || initial.posts.length !== state.posts.length
-    || initial.participants.length !== state.participants.length;
+  const drafted = initial.status === 'draft'
+    && (state.status !== 'draft' || initial.participants.length !== state.participants.length);
+  return drafted || initial.posts.length !== state.posts.length;
 }

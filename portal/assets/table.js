@@ -1,5 +1,6 @@
 // The list of all ranks in the control room: cells in place, sorted and filtered on demand.
-// Invariant: `update` touches only cells whose text changed; it never moves or hides a row.
+// Invariant: `update` touches only cells whose text changed; it never moves or hides a row. The phrases of
+// a cell are worked out only when what they are made of has changed: 490 rows at every second add up.
 
 import { postLabel } from './amphi.js';
 import { byId, make, mark, setData, setText, show } from './dom.js';
@@ -10,8 +11,8 @@ const STATE_ORDER = ['in_turn', 'held', 'late', 'waiting', 'placed', 'placed_els
 const FAR = Number.MAX_SAFE_INTEGER;
 
 export class Table {
-  constructor({ people, presence, times, turnRank }) {
-    Object.assign(this, { people, presence, times, turnRank });
+  constructor({ people, presence, dossiers, times }) {
+    Object.assign(this, { people, presence, dossiers, times });
     this.body = byId('internes');
     this.rows = [...this.body.rows].map((row) => this.cellsOf(row));
     this.sortBy = 'rang';
@@ -24,15 +25,26 @@ export class Table {
 
   cellsOf(row) {
     const rank = Number(row.dataset.rang);
-    const [, , state, presence, time, choice] = row.cells;
+    const [, , state, presence, time, wish, choice] = row.cells;
     const entry = this.people.get(rank);
     const text = fold(`${rank} ${row.cells[1].textContent} ${entry?.email ?? ''}`);
     const name = fold(`${entry?.last_name ?? ''} ${entry?.first_name ?? ''}`);
-    return { rank, row, text, name, state: state.firstElementChild, presence, time, choice, withdraw: row.querySelector('[data-retirer]') };
+    return { rank, row, text, name, state: state.firstElementChild, presence, time, wish, choice };
   }
 
   row(rank) {
-    return this.rows.find((cells) => cells.rank === rank).row;
+    return this.rows.find((cells) => cells.rank === rank)?.row;
+  }
+
+  /** Rows of people who were added to the list. */
+  grow(rows) {
+    for (const row of rows) {
+      if (this.row(Number(row.dataset.rang))) continue;
+      this.body.append(row);
+      this.rows.push(this.cellsOf(row));
+      mark(row);
+    }
+    this.filter();
   }
 
   // --- facts, in place ------------------------------------------------------------------------
@@ -44,31 +56,55 @@ export class Table {
     const held = new Map(state.held.map((choice) => [choice.rank, choice.post]));
     for (const cells of this.rows) {
       const participant = state.participants[cells.rank - 1];
+      if (!participant) continue; // in a page that is newer than the state
       const standing = held.has(cells.rank) ? 'held' : participant.standing;
       if (cells.row.dataset.etat !== standing) {
         cells.row.dataset.etat = standing;
         mark(cells.row);
       }
-      setText(cells.state, say(`etat.${standing}`));
-      setData(cells.row, 'presence', this.devices(cells.rank) > 0 ? 'present' : 'absent');
-      setText(cells.presence, this.presenceSaid(cells.rank));
+      if (cells.said !== standing) {
+        cells.said = standing;
+        setText(cells.state, say(`etat.${standing}`));
+      }
+      this.updatePresence(cells);
       const forecast = forecasts[cells.rank - 1];
       setText(cells.time, forecast ? this.times.moment(forecast.expected, now) : '');
       const post = participant.post ?? held.get(cells.rank);
       setText(cells.choice, post ? postLabel(state, post) : '');
-      show(cells.withdraw, ['waiting', 'in_turn', 'late'].includes(participant.standing));
+      const [wish] = this.dossiers.get(cells.rank)?.first_wishes ?? [];
+      setText(cells.wish, wish ? postLabel(state, wish) : '');
     }
   }
 
+  /** Once per message about somebody, and when the day changes under what is said. */
+  updatePresence(cells) {
+    const entry = this.presence.get(cells.rank);
+    const day = Math.floor(this.now / 3_600_000);
+    if (cells.presenceOf === entry && cells.presenceDay === day) return;
+    Object.assign(cells, { presenceOf: entry, presenceDay: day });
+    setData(cells.row, 'presence', this.whoIsThere(cells.rank));
+    setText(cells.presence, this.presenceSaid(cells.rank));
+  }
+
   devices(rank) {
-    return this.presence.get(rank)?.devices ?? 0;
+    const entry = this.presence.get(rank);
+    return (entry?.devices ?? 0) + (entry?.proxy_devices ?? 0);
+  }
+
+  whoIsThere(rank) {
+    const entry = this.presence.get(rank);
+    if (entry?.devices > 0) return 'present';
+    return entry?.proxy_devices > 0 ? 'mandataire' : 'absent';
   }
 
   presenceSaid(rank) {
     const entry = this.presence.get(rank);
     if (!entry) return say('regie.absent');
     const heure = this.times.moment(entry.since, this.now ?? entry.since);
-    return entry.devices > 0 ? say('regie.present.depuis', { n: entry.devices, heure }) : say('regie.absent.depuis', { heure });
+    const n = this.devices(rank);
+    if (n === 0) return say('regie.absent.depuis', { heure });
+    if (!entry.proxy_devices) return say('regie.present.depuis', { n, heure });
+    return entry.devices > 0 ? say('regie.present.ensemble', { heure }) : say('regie.mandataire.depuis', { n, heure });
   }
 
   touched(rank) {
@@ -107,6 +143,7 @@ export class Table {
       etat: (cells) => STATE_ORDER.indexOf(cells.row.dataset.etat),
       presence: (cells) => -this.devices(cells.rank),
       heure: (cells) => this.forecasts[cells.rank - 1]?.expected ?? FAR,
+      voeu: (cells) => cells.wish.textContent || '\uffff',
       choix: (cells) => cells.choice.textContent || '\uffff',
     };
     const key = keys[this.sortBy];
@@ -134,6 +171,7 @@ export class Table {
     switch (group) {
       case '': return true;
       case 'absents': return etat === 'waiting' && this.devices(cells.rank) === 0;
+      case 'defaits': return Boolean(this.dossiers.get(cells.rank)?.undone);
       case 'late': return etat === 'late' || etat === 'held';
       case 'dehors': return etat === 'placed_elsewhere' || etat === 'withdrawn';
       default: return etat === group;

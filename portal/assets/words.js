@@ -1,6 +1,8 @@
 // The phrases of the page, filled in. They are written once, in Rust (`pages::wording`), and come
 // with the page as JSON (#mots). Invariant: the same slots as there: {nom}, {n|singulier|pluriel}.
 
+import { duration } from './times.js';
+
 const phrases = JSON.parse(document.getElementById('mots').textContent);
 
 export function has(key) {
@@ -19,7 +21,7 @@ export function say(key, args = {}) {
 
 /** The three sentences of a refusal; `audience` is 'regie' in the control room. */
 export function refusal(outcome, { audience = '', label = () => '' } = {}) {
-  const args = { n: outcome.remaining, rang: outcome.rank ?? outcome.by, poste: outcome.post ? label(outcome.post) : '' };
+  const args = { n: outcome.remaining, rang: outcome.rank ?? outcome.by ?? outcome.to, rangs: outcome.ranks?.join(', '), durees: outcome.steps?.map(duration).join(', '), poste: outcome.post ? label(outcome.post) : '' };
   const sentence = (part) => {
     const plain = `refus.${outcome.code}.${part}`;
     const variants = [`refus.${audience}.${outcome.code}.${part}`, outcome.by == null ? `${plain}.inconnu` : '', plain];

@@ -20,20 +20,19 @@ use uuid::Uuid;
 use crate::Portal;
 use crate::failure::Failure;
 use crate::pages::{self, Flash, PostFilter};
-use crate::{drafting, people};
 
 /// What one look at a room gives the pages.
-struct Look {
-    snapshot: Snapshot,
-    position: Position,
-    forecasts: Vec<Option<Forecast>>,
-    now: Timestamp,
-    speed: f64,
+pub(crate) struct Look {
+    pub snapshot: Snapshot,
+    pub position: Position,
+    pub forecasts: Vec<Option<Forecast>>,
+    pub now: Timestamp,
+    pub speed: f64,
 }
 
 impl Look {
     /// Drafts are not shown to anybody yet.
-    fn at(room: &Room) -> Result<Self, Failure> {
+    pub fn at(room: &Room) -> Result<Self, Failure> {
         let now = room.now();
         room.read(|ledger| {
             let amphi = ledger.amphi();
@@ -49,16 +48,16 @@ impl Look {
     }
 }
 
-fn new_command_id() -> CommandId {
+pub(crate) fn new_command_id() -> CommandId {
     CommandId(Uuid::new_v4())
 }
 
-fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
     let query = query.unwrap_or_default();
     serde_urlencoded::from_str(query).unwrap_or_default()
 }
 
-fn flash(pairs: &[(String, String)]) -> Option<Flash> {
+pub(crate) fn flash(pairs: &[(String, String)]) -> Option<Flash> {
     let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let number = |name: &str| value(name).and_then(|value| value.parse().ok());
     Flash::from_query(value("resultat")?, number("poste"), number("rang"))
@@ -133,35 +132,6 @@ pub async fn receipt(
     })))
 }
 
-/// The control room.
-pub async fn control(
-    State(portal): State<Arc<Portal>>,
-    Path(amphi): Path<AmphiId>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Html<String>, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Administrator).await?;
-    let roster = people::roster(&portal.pool, amphi).await?;
-    let look = Look::at(&room)?;
-    let warnings =
-        room.read(|ledger| ledger.amphi().setup().map(|setup| drafting::warnings(setup))).unwrap_or_default();
-    let (presence, connections) = room.presence();
-    Ok(Html(pages::control::render(&pages::control::ControlPage {
-        page: portal.page(),
-        snapshot: &look.snapshot,
-        position: look.position,
-        forecasts: &look.forecasts,
-        roster: &roster,
-        presence: &presence,
-        connections,
-        warnings: &warnings,
-        now: look.now,
-        speed: look.speed,
-        flash: flash(&pairs(query.as_deref())),
-        new_command_id: &new_command_id,
-    })))
-}
-
 /// The public screen.
 pub async fn screen(
     State(portal): State<Arc<Portal>>,
@@ -222,17 +192,6 @@ pub async fn intern_command(
     carry_out(&room, role, &form, &pages::intern_path(amphi, rank)).await
 }
 
-/// A command of an administrator, sent by a form.
-pub async fn control_command(
-    State(portal): State<Arc<Portal>>,
-    Path(amphi): Path<AmphiId>,
-    headers: HeaderMap,
-    Form(form): Form<CommandForm>,
-) -> Result<Redirect, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Administrator).await?;
-    carry_out(&room, Role::Administrator, &form, &pages::control_path(amphi)).await
-}
-
 /// Carries the command out and leads back to the page, which says what became of it.
 async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> Result<Redirect, Failure> {
     let command = form.command().ok_or(Failure::BadRequest)?;
@@ -241,7 +200,7 @@ async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> R
         Ok(Outcome::Done { .. }) => (Flash::Done, form.post, form.rank),
         Ok(Outcome::Held { post, .. }) => (Flash::Held, Some(post), None),
         Ok(Outcome::Refused { rejection }) => {
-            let (post, rank) = subject(&rejection, form);
+            let (post, rank) = subject(&rejection, form.post, form.rank);
             (Flash::Refused(rejection), post, rank)
         }
         Err(_) => (Flash::Busy, form.post, form.rank),
@@ -257,12 +216,24 @@ async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> R
 }
 
 /// The post and the rank that a refusal is about.
-fn subject(rejection: &Rejection, form: &CommandForm) -> (Option<PostNumber>, Option<CallRank>) {
+pub(crate) fn subject(
+    rejection: &Rejection,
+    post: Option<PostNumber>,
+    rank: Option<CallRank>,
+) -> (Option<PostNumber>, Option<CallRank>) {
     match rejection {
         Rejection::PostTaken { post, by } => (Some(*post), *by),
-        Rejection::AlreadyChosen { post } | Rejection::UnknownPost { post } => (Some(*post), form.rank),
-        Rejection::TurnNotInProgress { rank } | Rejection::UnknownRank { rank } => (form.post, Some(*rank)),
-        Rejection::TurnsRemain { remaining } => (form.post, Some(CallRank(*remaining))),
-        _ => (form.post, form.rank),
+        Rejection::AlreadyChosen { post }
+        | Rejection::UnknownPost { post }
+        | Rejection::WishTwice { post }
+        | Rejection::SupernumeraryTaken { post } => (Some(*post), rank),
+        Rejection::TurnNotInProgress { rank }
+        | Rejection::UnknownRank { rank }
+        | Rejection::NothingToRewind { to: rank }
+        | Rejection::NotPlaced { rank }
+        | Rejection::NotIneligible { rank }
+        | Rejection::AlreadyListed { rank } => (post, Some(*rank)),
+        Rejection::TurnsRemain { remaining } => (post, Some(CallRank(*remaining))),
+        _ => (post, rank),
     }
 }

@@ -48,7 +48,7 @@ pub fn in_call_order(interns: Vec<ImportedIntern>) -> Vec<(ImportedIntern, RankB
     ranked
 }
 
-fn seniority(intern: &ImportedIntern) -> Seniority {
+pub(crate) fn seniority(intern: &ImportedIntern) -> Seniority {
     Seniority {
         validated_semesters: intern.validated_semesters,
         competition_year: intern.competition_year,
@@ -130,7 +130,7 @@ const TREES: [&str; 32] = [
 ];
 
 /// The pseudonym of the intern at `index`: unique in the amphi, and no clue to the person.
-fn pseudonym(index: usize) -> String {
+pub(crate) fn pseudonym(index: usize) -> String {
     // Neighbours on the list get different trees.
     format!("{} {}", TREES[(index * 11) % TREES.len()], index / TREES.len() + 1)
 }

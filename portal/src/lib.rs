@@ -3,8 +3,10 @@
 mod access;
 mod amphi;
 mod assets;
+mod control;
 pub mod doors;
 pub mod drafting;
+pub mod eligibility;
 mod entrance;
 mod failure;
 pub mod import;

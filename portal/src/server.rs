@@ -19,7 +19,9 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, entrance, failure, live, minutes, receipts, rounds, security};
+use crate::{
+    amphi, assets, control, entrance, failure, live, minutes, receipts, rounds, security,
+};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -79,9 +81,14 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/rang/{rank}/commande", post(amphi::intern_command))
         .route("/amphi/{amphi}/rang/{rank}/recu", get(amphi::receipt))
         .route("/amphi/{amphi}/rang/{rank}/resultat", get(rounds::routes::own))
-        .route("/amphi/{amphi}/regie", get(amphi::control))
+        .route("/amphi/{amphi}/regie", get(control::page))
+        .route("/amphi/{amphi}/regie/commande", post(control::command))
+        .route("/amphi/{amphi}/regie/apercu", get(control::preview))
+        .route("/amphi/{amphi}/regie/rang/{rank}", get(control::rank))
+        .route("/amphi/{amphi}/regie/journal", get(control::journal_page))
+        .route("/amphi/{amphi}/regie/nouveau", get(control::add_page))
+        .route("/amphi/{amphi}/regie/ajouter", post(control::add))
         .route("/amphi/{amphi}/regie/resultat", get(rounds::routes::all))
-        .route("/amphi/{amphi}/regie/commande", post(amphi::control_command))
         .route("/amphi/{amphi}/ecran", get(amphi::screen))
         .route("/amphi/{amphi}/pv", get(minutes::routes::view))
         .route("/amphi/{amphi}/pv.pdf", get(minutes::routes::pdf))

@@ -193,6 +193,23 @@ pub fn read_interns(source: &Source<'_>) -> Result<Imported<ImportedIntern>, Pro
     log.finish(interns)
 }
 
+/// Reads one intern from a form: fields by the names of the columns. They are held to the same rules as a
+/// list's; specialty and subdivision are those of the amphi, and not asked for again.
+///
+/// # Errors
+/// Everything that is wrong, by column.
+pub fn read_one_intern(fields: &[(&str, &str)]) -> Result<ImportedIntern, Problems> {
+    let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+    let same = [(SPECIALTY, "la même"), (SUBDIVISION, "la même")];
+    let columns = || fields.iter().chain(&same);
+    // Writing to memory does not fail; were it to, the empty table is a problem like any other.
+    let _ = writer.write_record(columns().map(|(name, _)| *name));
+    let _ = writer.write_record(columns().map(|(_, value)| *value));
+    let bytes = writer.into_inner().unwrap_or_default();
+    let mut read = read_interns(&Source { file_name: "formulaire", bytes: &bytes })?;
+    Ok(read.rows.swap_remove(0))
+}
+
 /// A row with whatever fields of it are right, so that the others can be compared all the same.
 struct Draft {
     line: u32,

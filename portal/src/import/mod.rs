@@ -32,7 +32,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use interns::{ImportedIntern, read_interns};
+pub use interns::{ImportedIntern, read_interns, read_one_intern};
 pub use posts::{ImportedPost, read_posts};
 pub use problem::{Imported, Problem, Problems};
 

@@ -7,6 +7,7 @@ mod answers;
 mod connecting;
 mod doors;
 mod dropped;
+mod eligibility;
 mod mails;
 mod minutes;
 mod origins;

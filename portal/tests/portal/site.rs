@@ -9,8 +9,9 @@ use amphi_engine::protocol::{Outcome, Position, Role};
 use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
 use amphi_portal::doors::Door;
+use amphi_portal::eligibility::AccountStates;
 use amphi_portal::links::LinkKey;
-use amphi_portal::{Portal, router};
+use amphi_portal::{Portal, people, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -21,7 +22,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::postgres::with_database;
-use crate::scene::{ADMINISTRATOR, NOVEMBER, amphi, at};
+use crate::scene::{ADMINISTRATOR, amphi, at};
 
 pub const HTTPS: &str = "https://amphi.test";
 pub const HTTP: &str = "http://127.0.0.1:8080";
@@ -49,7 +50,8 @@ pub async fn with_site<F: Future<Output = ()>>(
         let pool = pool.await.unwrap();
         let clock = ManualClock::at(at("08:00"));
         let journal = PostgresJournal::start(pool.clone(), at("08:00")).await.unwrap();
-        let registry = Registry::new(journal, Arc::new(clock.clone()));
+        let eligibility = Arc::new(AccountStates::new(pool.clone()));
+        let registry = Registry::asking(journal, Arc::new(clock.clone()), eligibility);
         let links = LinkKey::load(&pool).await.unwrap();
         let portal = Portal {
             registry: Arc::clone(&registry),
@@ -69,9 +71,7 @@ pub async fn with_site<F: Future<Output = ()>>(
             for participant in &mut setup.participants {
                 participant.intern.0 = Uuid::from_u128(participant.intern.0.as_u128() + offset);
             }
-            site.registry.create(amphi(number), &setup.title, NOVEMBER).await.unwrap();
-            site.does(number, ADMINISTRATOR, Command::Draft(Box::new(setup))).await;
-            site.does(number, ADMINISTRATOR, Command::Publish).await;
+            site.publishes(number, setup).await;
             site.does(number, ADMINISTRATOR, Command::Open).await;
         }
         test(site).await;
@@ -81,6 +81,30 @@ pub async fn with_site<F: Future<Output = ()>>(
 }
 
 impl Site {
+    /// Makes one more amphi, with the people of its list, and publishes it.
+    pub async fn publishes(&self, number: u128, setup: Setup) {
+        let ids: Vec<Uuid> = setup.participants.iter().map(|participant| participant.intern.0).collect();
+        sqlx::query(
+            "INSERT INTO interns (id, email, last_name, first_name, phone)
+             SELECT id, 'p' || id || '@exemple.fr', 'NOM' || position, 'Prénom', '06 00 00 00 0' || position
+             FROM UNNEST($1::uuid[]) WITH ORDINALITY AS t (id, position) ON CONFLICT DO NOTHING",
+        )
+        .bind(&ids)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        self.registry.create(amphi(number), &setup.title, setup.period).await.unwrap();
+        people::seat(
+            &self.pool,
+            amphi(number),
+            &setup.participants.iter().map(|p| p.intern).collect::<Vec<_>>(),
+        )
+        .await
+        .unwrap();
+        self.does(number, ADMINISTRATOR, Command::Draft(Box::new(setup))).await;
+        self.does(number, ADMINISTRATOR, Command::Publish).await;
+    }
+
     pub async fn room(&self, number: u128) -> Arc<Room> {
         self.registry.room(amphi(number)).await.unwrap()
     }

@@ -5,7 +5,6 @@ use amphi_engine::protocol::Role;
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::scene::{ADMINISTRATOR, amphi, choose, intern as by, setup};
 use crate::site::{HTTPS, Site, intern, path, with_site};
@@ -47,22 +46,18 @@ fn written(payload: &str) -> amphi_engine::core::Setup {
 
 /// Names and addresses, as `people.rs` keeps them.
 async fn names(site: &Site, payload: &str) {
-    let id = Uuid::from_u128(0xF00);
-    sqlx::query("INSERT INTO interns (id, email, last_name, first_name, phone) VALUES ($1, $2, $3, $4, $5)")
-        .bind(id)
-        .bind(text("adresse", payload))
-        .bind(text("nom", payload))
-        .bind(text("prenom", payload))
-        .bind(text("telephone", payload))
-        .execute(&site.pool)
-        .await
-        .unwrap();
-    sqlx::query("INSERT INTO roster (amphi_id, call_rank, intern_id) VALUES ($1, 1, $2)")
-        .bind(amphi(1).0)
-        .bind(id)
-        .execute(&site.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE interns SET email = $2, last_name = $3, first_name = $4, phone = $5
+         WHERE id = (SELECT intern_id FROM roster WHERE amphi_id = $1 AND call_rank = 1)",
+    )
+    .bind(amphi(1).0)
+    .bind(text("adresse", payload))
+    .bind(text("nom", payload))
+    .bind(text("prenom", payload))
+    .bind(text("telephone", payload))
+    .execute(&site.pool)
+    .await
+    .unwrap();
 }
 
 /// A page without its data islands, and what stands in them.
