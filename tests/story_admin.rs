@@ -36,13 +36,14 @@ async fn an_administrator_opens_suspends_resumes_ends_withdraws_and_closes() {
 
     a_few_seconds_pass(&desk).await;
 
-    // One key suspends; everybody is told why, and the countdown stands still.
+    // One key suspends at once; then everybody is told why, and the countdown stands still.
     desk.press(thirtyfour::Key::F8).await;
-    desk.sees_shown("dialog#acte[open]").await;
-    desk.fill("#acte-motif", "Alarme incendie, on évacue").await;
-    desk.press(thirtyfour::Key::F8).await;
-    desk.sees_shown("#resultat[data-resultat=fait]").await;
     phone.sees("#mon-tour[data-etat=suspendu]").await;
+    desk.sees_shown("dialog#acte[open] #apercu[data-acte=explain_suspension]").await;
+    desk.fill("#acte-motif", "Alarme incendie, on évacue").await;
+    desk.tap("#acte-confirmer").await;
+    desk.sees_shown("#resultat[data-resultat=fait]").await;
+    phone.sees_that("document.getElementById('mon-tour').textContent.includes('Alarme incendie')").await;
     let told = phone.text("#mon-tour").await;
     assert!(told.contains("Alarme incendie, on évacue"), "{told}");
     let left = desk.text("#compte-a-rebours").await;
@@ -65,8 +66,10 @@ async fn an_administrator_opens_suspends_resumes_ends_withdraws_and_closes() {
     desk.sees("#tour-en-cours[data-rang='2']").await;
 
     // Withdrawal of somebody who would have passed next.
-    desk.tap("#internes tr[data-rang='3'] [data-retirer]").await;
-    let touched = desk.text("#acte [data-role=touche]").await;
+    desk.tap("#internes tr[data-rang='3'] a[data-dossier]").await;
+    desk.tap("#dossier a[data-acte=withdraw]").await;
+    desk.sees_shown("#apercu[data-acte=withdraw] #acte-confirmer").await;
+    let touched = desk.text("#acte [data-role=touches]").await;
     assert!(touched.contains(amphi.name(3)), "{} is not in: {touched}", amphi.name(3));
     desk.fill("#acte-motif", "Démission").await;
     desk.tap("#acte-confirmer").await;
@@ -75,7 +78,7 @@ async fn an_administrator_opens_suspends_resumes_ends_withdraws_and_closes() {
     desk.sees("#tour-en-cours[data-rang='4']").await;
 
     // Closing while turns remain is not offered; a page left open that asks all the same is told why.
-    assert!(!desk.sees("form.acte[data-acte=close]").await.is_displayed().await.unwrap());
+    assert!(!desk.sees("a[data-acte=close]").await.is_displayed().await.unwrap());
     let page = desk.js_with(CLOSE_BY_FORM, vec![json!(amphi.path("regie"))]).await;
     let page = page.as_str().unwrap();
     assert!(page.contains("data-code=\"turns_remain\""), "{page}");
@@ -87,7 +90,7 @@ async fn an_administrator_opens_suspends_resumes_ends_withdraws_and_closes() {
     for rank in 4..=INTERNS {
         Client::intern(&amphi, rank).await.pass_in_turn().await;
     }
-    desk.sees_shown("form.acte[data-acte=close]").await;
+    desk.sees_shown("a[data-acte=close]").await;
     act(&desk, "close", None).await;
     desk.sees("#amphi-etat[data-statut=closed]").await;
     phone.sees("#mon-tour[data-etat=clos]").await;
@@ -170,7 +173,9 @@ const CLOSE_BY_FORM: &str = "
 /// Does an act of the control room, with its reason where it asks for one.
 async fn act(desk: &Browser, act: &str, reason: Option<&str>) {
     desk.sees("#connexion[data-etat=connecte]").await;
-    desk.tap(&format!("form.acte[data-acte={act}] button")).await;
+    let control =
+        if act == "resume" { "form[data-acte=resume] button" } else { &format!("a[data-acte={act}]") };
+    desk.tap(control).await;
     if act != "resume" {
         desk.sees_shown("dialog#acte[open]").await;
         if let Some(reason) = reason {

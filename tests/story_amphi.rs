@@ -47,7 +47,7 @@ async fn an_intern_watches_chooses_and_keeps_a_receipt_that_anyone_can_check() {
     desk.new_tab(&amphi.spectator).await;
     desk.show_tab(0).await;
     desk.sees("#connexion[data-etat=connecte]").await;
-    desk.tap("form.acte[data-acte=open] button").await;
+    desk.tap("a[data-acte=open]").await;
     desk.tap("#acte-confirmer").await;
     desk.sees("#resultat[data-resultat=fait]").await;
     phone.sees("#amphi-etat[data-statut=open]").await;

@@ -19,9 +19,7 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{
-    amphi, assets, control, entrance, failure, live, minutes, receipts, rounds, security,
-};
+use crate::{amphi, assets, control, entrance, failure, live, minutes, receipts, rounds, security};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
