@@ -122,6 +122,9 @@ impl Said<'_> {
                 "Retour au tour du rang {to}, {} choix défait(s), séance suspendue. Motif : {reason}",
                 released.len()
             ),
+            Event::ChoiceRestored { rank, post: again, .. } => {
+                format!("{} : {} de nouveau, choix d’avant l’échange", who(rank), post(again))
+            }
             Event::ChoiceHeld { rank, post: wanted, reason } => {
                 with_reason(format!("{} : choix en attente, {}{by}", who(rank), post(wanted)), reason)
             }
@@ -198,6 +201,7 @@ fn about(event: &Event) -> Vec<CallRank> {
         | Event::ChoiceCommitted { rank, .. }
         | Event::SeatExchanged { rank, .. }
         | Event::ChoiceAnnulled { rank, .. }
+        | Event::ChoiceRestored { rank, .. }
         | Event::ChoiceHeld { rank, .. }
         | Event::HeldChoiceRefused { rank, .. }
         | Event::HeldChoiceReleased { rank }
