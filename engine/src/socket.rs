@@ -42,13 +42,6 @@ pub struct Visitor {
     pub traffic: Traffic,
 }
 
-impl Visitor {
-    /// Somebody whom nothing turns out, on a connection that nobody measures.
-    pub fn lasting(role: Role) -> Self {
-        Self { role, pass: CancellationToken::new(), traffic: Traffic::default() }
-    }
-}
-
 /// Serves one connection to `room` until it ends.
 pub async fn serve(mut socket: WebSocket, room: Arc<Room>, visitor: Visitor) {
     let code = tokio::select! {

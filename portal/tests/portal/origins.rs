@@ -156,7 +156,7 @@ async fn s8_on_a_machine_of_ones_own_the_address_and_the_port_count() {
 }
 
 #[tokio::test]
-async fn w1_each_role_on_each_socket() {
+async fn w1_s9_each_role_on_each_socket_of_its_own_amphi_and_of_another() {
     with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
         let port = serve(&site).await;
         let sockets = [path(1, intern(1)), path(1, Role::Administrator), path(1, Role::Spectator)];
