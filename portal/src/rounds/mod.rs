@@ -41,14 +41,14 @@ impl RoundResult {
         let posts = amphi.seats_left().len();
         let mut demand = vec![Demand::default(); posts];
         let mut with_wishes = 0;
-        for index in 0..amphi.standings().len() {
+        for (index, post) in granted.iter().enumerate() {
             let rank = CallRank::from_index(index);
             if let Some(list) = amphi.wishes(rank).filter(|list| !list.wishes.is_empty()) {
                 with_wishes += 1;
                 list.wishes.iter().for_each(|post| demand[post.index()].wished += 1);
                 demand[list.wishes[0].index()].first += 1;
             }
-            if let Some(post) = granted[index] {
+            if let Some(post) = post {
                 demand[post.index()].granted += 1;
                 demand[post.index()].last_rank = Some(rank);
             }
