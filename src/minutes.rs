@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use amphi_engine::clock::wall_clock_now;
 use amphi_engine::core::AmphiId;
 use amphi_engine::journal::{Journal as _, PostgresJournal};
-use amphi_portal::minutes::{self, Format, SessionRecord};
+use amphi_portal::minutes::{self, Format, RecordError, SessionRecord};
 use amphi_portal::people;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -60,7 +60,11 @@ pub async fn run(arguments: MinutesArguments) -> anyhow::Result<()> {
     let entries = journal.load(amphi).await?;
     anyhow::ensure!(!entries.is_empty(), "il n’y a pas d’amphi {amphi} dans cette base");
     let names = minutes::names(people::roster(&database.pool, amphi).await?);
-    let record = SessionRecord::read(amphi, &entries, &names, now)?;
+    let record = match SessionRecord::read(amphi, &entries, &names, now) {
+        Ok(record) => record,
+        Err(RecordError::NothingDrafted) => anyhow::bail!("l’amphi {amphi} n’a pas encore de liste"),
+        Err(RecordError::Damaged(problem)) => anyhow::bail!("le journal est endommagé : {problem}"),
+    };
     let bytes = minutes::write(&record, arguments.format.into()).map_err(anyhow::Error::msg)?;
     match &arguments.output {
         Some(path) => std::fs::write(path, bytes)
