@@ -19,7 +19,7 @@ use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, control, entrance, failure, live, minutes, receipts, rounds, security};
+use crate::{amphi, assets, control, entrance, failure, live, mail, minutes, receipts, rounds, security};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -87,6 +87,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/regie/nouveau", get(control::add_page))
         .route("/amphi/{amphi}/regie/ajouter", post(control::add))
         .route("/amphi/{amphi}/regie/resultat", get(rounds::routes::all))
+        .route("/amphi/{amphi}/regie/courriels", get(mail::desk::show))
         .route("/amphi/{amphi}/ecran", get(amphi::screen))
         .route("/amphi/{amphi}/pv", get(minutes::routes::view))
         .route("/amphi/{amphi}/pv.pdf", get(minutes::routes::pdf))

@@ -10,6 +10,7 @@ pub mod announcing;
 mod calendar;
 mod choices;
 mod convocation;
+pub(crate) mod desk;
 mod message;
 pub mod outbox;
 pub mod proxies;

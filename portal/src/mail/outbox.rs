@@ -164,6 +164,8 @@ pub struct Standing {
     pub sent: i64,
     /// Given up, in all.
     pub given_up: i64,
+    /// Why mails wait, as a server, or the lack of one, said last.
+    pub trouble: Option<String>,
     /// Those given up, the latest first, up to a bound.
     pub failures: Vec<Failed>,
 }
@@ -195,6 +197,14 @@ pub async fn standing(pool: &PgPool, amphi: AmphiId) -> Result<Standing, sqlx::E
     )
     .fetch_one(pool)
     .await?;
+    let trouble = sqlx::query_scalar!(
+        r#"SELECT last_error AS "last_error!" FROM outbox
+           WHERE amphi_id = $1 AND next_attempt_at IS NOT NULL AND last_error IS NOT NULL
+           ORDER BY next_attempt_at DESC LIMIT 1"#,
+        amphi.0
+    )
+    .fetch_optional(pool)
+    .await?;
     let failures = sqlx::query!(
         "SELECT call_rank, kind, recipient, last_error FROM outbox
          WHERE amphi_id = $1 AND next_attempt_at IS NULL AND sent_at IS NULL ORDER BY id DESC LIMIT $2",
@@ -209,8 +219,13 @@ pub async fn standing(pool: &PgPool, amphi: AmphiId) -> Result<Standing, sqlx::E
         recipient: row.recipient,
         error: row.last_error.unwrap_or_default(),
     });
-    let failures = failures.collect();
-    Ok(Standing { waiting: counts.waiting, sent: counts.sent, given_up: counts.given_up, failures })
+    Ok(Standing {
+        waiting: counts.waiting,
+        sent: counts.sent,
+        given_up: counts.given_up,
+        trouble,
+        failures: failures.collect(),
+    })
 }
 
 pub(super) fn utc(at: Timestamp) -> DateTime<Utc> {

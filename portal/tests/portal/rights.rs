@@ -134,6 +134,11 @@ fn table() -> Vec<Expected> {
             ADD,
             [401, 403, 403, 404, 303, 404, 403, 404],
         ),
+        get(
+            "/amphi/{amphi}/regie/courriels",
+            |_| path(1, Role::Administrator) + "/courriels",
+            [401, 403, 403, 404, 200, 404, 403, 404],
+        ),
         get("/amphi/{amphi}/ecran", |_| path(1, Role::Spectator), [401, 403, 403, 404, 200, 404, 200, 404]),
         get("/amphi/{amphi}/pv", |_| minutes("/pv"), ADMINISTRATORS_ONLY),
         get("/amphi/{amphi}/pv.pdf", |_| minutes("/pv.pdf"), ADMINISTRATORS_ONLY),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use amphi_engine::clock::Clock as _;
 use amphi_engine::core::{CallRank, Command, Millis, Timestamp};
+use amphi_engine::protocol::Role;
 use amphi_portal::mail::outbox;
 use amphi_portal::mail::sender::{MailServer, MailServerError, REFUSALS_MAX, Round, Sender, mailbox};
 use amphi_portal::mail::sink::MailSink;
@@ -19,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::office::{Office, with_office, yesterday};
 use crate::scene::{ADMINISTRATOR, amphi, setup};
+use crate::site::{HTTPS, path, with_site};
 
 fn sender(office: &Office, url: &str) -> Sender {
     Sender {
@@ -300,6 +302,28 @@ async fn what_the_sink_keeps_can_be_looked_at_and_does_nothing() {
         assert!(calendar.starts_with("BEGIN:VCALENDAR\r\n"), "{calendar}");
         assert_eq!(pages.get("/courriels/99").await.0, StatusCode::NOT_FOUND);
         assert_eq!(pages.get("/courriels/99/agenda.ics").await.0, StatusCode::NOT_FOUND);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn administrators_see_what_waits_and_what_was_given_up() {
+    with_site(HTTPS, setup(2, &[2, 2]), |site| async move {
+        let row = "INSERT INTO outbox (id, amphi_id, call_rank, kind, recipient, recipient_name, subject, body_text,
+                                       body_html, dedupe_key, created_at, next_attempt_at, sent_at, last_error)
+                   SELECT gen_random_uuid(), id, rank, kind, 'a@exemple.fr', '', '', '', '', kind || id, now(), due, sent, error
+                   FROM amphis, (VALUES (1, 'convocation', NULL, NULL, '550 <b>no such mailbox</b>'),
+                                        (1, 'moved', now(), NULL, '421 come back later'),
+                                        (2, 'chosen', NULL, now(), NULL)) AS t (rank, kind, due, sent, error)";
+        sqlx::raw_sql(row).execute(&site.pool).await.unwrap();
+        let mut browser = site.browser(&[(1, Role::Administrator)]).await;
+        let page = browser.get(&(path(1, Role::Administrator) + "/courriels")).await.text();
+        assert!(page.contains("data-attente=\"1\" data-remis=\"1\" data-abandonnes=\"1\""), "{page}");
+        assert!(page.contains("Dernière réponse du serveur de courriel : 421 come back later"), "{page}");
+        assert!(page.contains("Rang 1, convocation"), "{page}");
+        assert!(page.contains("550 &#60;b&#62;no such mailbox"), "{page}");
+        let control = browser.get(&path(1, Role::Administrator)).await.text();
+        assert!(control.contains("/regie/courriels\""), "{control}");
     })
     .await;
 }
