@@ -19,6 +19,7 @@ use amphi_engine::registry::Registry;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use super::choices::Cause;
 use super::convocation::{Person, Setting};
 use super::message::{Mail, Recipient};
 use super::told::{self, Cursor, Told, Unread};
@@ -228,10 +229,14 @@ impl Announcer {
                 }
                 Event::ParticipantAdded { .. } => self.convoke(look, &setting, people, telling),
                 Event::ChoiceCommitted { rank, reason, .. } => {
-                    telling.chosen(person(*rank), reason.as_deref(), *seq, look, &setting);
+                    let cause = reason.as_deref().map_or(Cause::Ordinary, Cause::Administrator);
+                    telling.chosen(person(*rank), cause, *seq, look, &setting);
                 }
                 Event::SeatExchanged { rank, .. } => {
-                    telling.chosen(person(*rank), None, *seq, look, &setting);
+                    telling.chosen(person(*rank), Cause::Ordinary, *seq, look, &setting);
+                }
+                Event::ChoiceRestored { rank, .. } => {
+                    telling.chosen(person(*rank), Cause::StandsAgain, *seq, look, &setting);
                 }
                 Event::ChoiceAnnulled { rank, post, reason, .. } => {
                     telling
@@ -328,6 +333,7 @@ fn concerns_people(event: &Event) -> bool {
             | Event::ParticipantAdded { .. }
             | Event::ChoiceCommitted { .. }
             | Event::SeatExchanged { .. }
+            | Event::ChoiceRestored { .. }
             | Event::ChoiceAnnulled { .. }
             | Event::Rewound { .. }
             | Event::NoLongerPlacedElsewhere { .. }
@@ -372,14 +378,14 @@ impl Telling {
     fn chosen(
         &mut self,
         person: Option<&Person>,
-        reason: Option<&str>,
+        cause: Cause<'_>,
         seq: u64,
         look: &Look,
         setting: &Setting<'_>,
     ) {
         let Some(person) = person else { return };
         let receipt = look.receipts.get(&person.rank).filter(|receipt| receipt.seq == seq);
-        self.mails.extend(receipt.map(|receipt| setting.chosen(person, receipt, reason)));
+        self.mails.extend(receipt.map(|receipt| setting.chosen(person, receipt, cause)));
     }
 
     /// Somebody will not pass. Whoever was never convoked has nothing to be told.

@@ -7,13 +7,25 @@ use amphi_engine::protocol::Receipt;
 use super::convocation::{Person, Setting};
 use super::message::{Letter, Mail, MailKind};
 
+/// How a choice came to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cause<'a> {
+    /// In the ordinary way: by whoever chooses, or by what they had set.
+    Ordinary,
+    /// An administrator made it, for this reason.
+    Administrator(&'a str),
+    /// It was made before, given up for another, and stands again since the session was rewound.
+    StandsAgain,
+}
+
 impl Setting<'_> {
-    /// The receipt of somebody's choice (3.3), and what the administrator said who made it, if one did.
-    pub(super) fn chosen(&self, person: &Person, receipt: &Receipt, reason: Option<&str>) -> Mail {
+    /// The receipt of somebody's choice (3.3).
+    pub(super) fn chosen(&self, person: &Person, receipt: &Receipt, cause: Cause<'_>) -> Mail {
         let post = format!("{}, {}", receipt.establishment, receipt.service);
-        let headline = match (receipt.manner, reason) {
+        let headline = match (receipt.manner, cause) {
+            (_, Cause::StandsAgain) => format!("Votre choix d’avant l’échange vaut de nouveau : {post}."),
             (ChoiceManner::Assigned, _) => format!("L’administration vous affecte : {post}."),
-            (_, Some(_)) => format!("L’administration a choisi pour vous : {post}."),
+            (_, Cause::Administrator(_)) => format!("L’administration a choisi pour vous : {post}."),
             (ChoiceManner::SafetyNet, _) => format!("Votre filet de sécurité a choisi : {post}."),
             (ChoiceManner::ByWishes, _) => format!("Vos vœux vous donnent : {post}."),
             (ChoiceManner::Exchanged, _) => format!("Vous avez échangé votre poste contre : {post}."),
@@ -26,7 +38,10 @@ impl Setting<'_> {
             self.zone.label(),
             receipt.seq
         );
-        let why = reason.map(|reason| ("Motif", reason.to_owned()));
+        let why = match cause {
+            Cause::Administrator(reason) => Some(("Motif", reason.to_owned())),
+            Cause::Ordinary | Cause::StandsAgain => None,
+        };
         let seat = receipt.seat.map_or_else(|| "en surnombre".to_owned(), |seat| format!("place {seat}"));
         let letter = Letter {
             subject: format!("Votre choix : {post}"),

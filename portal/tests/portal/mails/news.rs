@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::ManualClock;
-use amphi_engine::core::{CallRank, Command, LatePolicy, ProxyPolicy, Round};
+use amphi_engine::core::{CallRank, Command, LatePolicy, PostNumber, ProxyPolicy, Round};
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::registry::Registry;
 use icalendar::{Calendar, CalendarComponent, Component as _};
@@ -394,4 +394,23 @@ async fn r3_6_what_whoever_cannot_come_may_do_follows_the_policies() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn r3_6_an_exchange_brings_a_new_receipt() {
+    let mut setup = setup(1, &[1, 1]);
+    setup.policies.vacancy_round = true;
+    with_office(setup, |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.does(ADMINISTRATOR, Command::Open).await;
+        office.until("09:00").await;
+        office.does(intern(1), choose(1, 1)).await;
+        office.tells().await;
+        office.does(intern(1), Command::Exchange { rank: CallRank(1), post: PostNumber(2) }).await;
+        office.tells().await;
+        let last = office.outbox().await.pop().unwrap();
+        assert!(last.text.starts_with("Vous avez échangé votre poste contre : CHU"), "{}", last.text);
+        assert!(last.text.contains("poste n° 2, place 1."), "{}", last.text);
+    })
+    .await;
 }
