@@ -33,8 +33,10 @@ const TOLD_WITHIN_MS: f64 = 5_000.0;
 const BACK_WITHIN_MS: f64 = 10_000.0;
 /// Whoever is not told by then never will be.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(45);
-/// A frozen database stays so: longer than the server waits for an answer (10 s).
+/// A frozen database stays so: longer than the server waits for an answer (10 s)…
 const FROZEN_FOR: Duration = Duration::from_secs(12);
+/// …and as long as C6 says, when more than one round is played.
+const FROZEN_FOR_LONG: Duration = Duration::from_secs(30);
 /// The other outages stay so long after everybody was told.
 const DOWN_FOR: Duration = Duration::from_secs(2);
 /// Answers that were on their way when the outage began are read by then.
@@ -114,9 +116,10 @@ pub async fn play(run: &Run) -> Result<Verdict> {
     launch.database_url = Some(cluster.url(cluster.port()));
     let server = launch.start().await?;
     let mut verdict = Verdict::default();
+    let frozen_for = if run.count > 1 { FROZEN_FOR_LONG } else { FROZEN_FOR };
     for round in 0..run.count {
         let amphi = import(&server.launch, INTERNS, TURN, round).await?;
-        let mut session = Session::begin(&server.authority, &amphi, run.seed + round).await?;
+        let mut session = Session::begin(&server.authority, &amphi, run.seed + round, frozen_for).await?;
         for outage in &outages {
             session.outage(*outage, &mut cluster).await?;
         }
@@ -133,15 +136,18 @@ pub async fn play(run: &Run) -> Result<Verdict> {
 struct Session {
     cast: Rc<Cast>,
     rng: StdRng,
+    /// Who was asked last.
+    last: u16,
+    frozen_for: Duration,
     checks: [Check; 3],
 }
 
 impl Session {
-    async fn begin(authority: &str, amphi: &Amphi, seed: u64) -> Result<Self> {
+    async fn begin(authority: &str, amphi: &Amphi, seed: u64, frozen_for: Duration) -> Result<Self> {
         let cast = Rc::new(Cast::gather(authority, amphi, SPECTATORS).await?);
         cast.open().await?;
         let checks = [Check::new(SILENT), Check::new(TOLD), Check::new(BACK)];
-        Ok(Self { cast, rng: StdRng::seed_from_u64(seed), checks })
+        Ok(Self { cast, rng: StdRng::seed_from_u64(seed), last: 0, frozen_for, checks })
     }
 
     async fn outage(&mut self, outage: Outage, cluster: &mut Cluster) -> Result<()> {
@@ -159,7 +165,7 @@ impl Session {
             format!("{name}: everybody was told after {told:?} ms")
         });
         told_check.figure(&format!("{name}, ms"), told.map(f64::round));
-        let stays = if outage == Outage::Frozen { FROZEN_FOR } else { DOWN_FOR };
+        let stays = if outage == Outage::Frozen { self.frozen_for } else { DOWN_FOR };
         let until = asked_at + stays.max(Duration::from_secs_f64(told.unwrap_or(0.0) / 1e3) + DOWN_FOR);
         tokio::time::sleep_until(until.into()).await;
         silent.examine(!asked.is_finished(), || format!("{name}: a choice was answered during the outage"));
@@ -193,7 +199,7 @@ impl Session {
         const SILENT_AFTER: Duration = Duration::from_millis(1_000);
         loop {
             let asked_at = clock::now();
-            let (viewer, action) = self.next_choice()?;
+            let (viewer, action) = self.next_choice().await?;
             let mut asked = tokio::task::spawn_local(async move { viewer.submit(action, None).await });
             match tokio::time::timeout(SILENT_AFTER, &mut asked).await {
                 Err(_silence) => return Ok((asked_at, asked)),
@@ -203,17 +209,20 @@ impl Session {
     }
 
     async fn choose_in_turn(&mut self) -> Result<()> {
-        let (viewer, action) = self.next_choice()?;
+        let (viewer, action) = self.next_choice().await?;
         let answer = viewer.submit(action, None).await?;
         anyhow::ensure!(answer == Answer::Done, "a choice in turn was answered {answer:?}");
-        let placed = usize::from(viewer.door.role.rank().unwrap_or(0));
-        self.cast.until("the next turn", GIVEN_UP_AFTER, |cast| cast.placed() >= placed).await
+        Ok(())
     }
 
-    fn next_choice(&mut self) -> Result<(Rc<Viewer>, Action)> {
-        let rank = self.cast.in_turn().context("nobody is in turn")?;
+    /// Of whoever is in turn after the last one who was asked, as soon as that is known.
+    async fn next_choice(&mut self) -> Result<(Rc<Viewer>, Action)> {
+        let last = self.last;
+        let next = |cast: &Cast| cast.in_turn().filter(|rank| *rank > last);
+        self.cast.until("the next turn", GIVEN_UP_AFTER, |cast| next(cast).is_some()).await?;
+        self.last = next(&self.cast).context("nobody is in turn")?;
         let post = self.cast.free_post(self.rng.random_range(0..1_000)).context("no post is free")?;
-        Ok((Rc::clone(self.cast.intern(rank)?), Action::Choose(post)))
+        Ok((Rc::clone(self.cast.intern(self.last)?), Action::Choose(post)))
     }
 
     /// Milliseconds from `since` until the last client was told this, by the notices from number `from` on;
