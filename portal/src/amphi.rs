@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use amphi_engine::core::{
-    AmphiId, CallRank, CommandId, Forecast, LiveCommand, PostNumber, Rejection, Snapshot, Status, Timestamp,
+    AmphiId, CallRank, CommandId, Forecast, LiveCommand, NamesPolicy, PostNumber, Rejection, Snapshot,
+    Status, Timestamp,
 };
-use amphi_engine::protocol::{Outcome, Position, Role};
+use amphi_engine::protocol::{Me, Outcome, Position, Role};
 use amphi_engine::room::{Room, addressed};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::Portal;
 use crate::failure::Failure;
 use crate::pages::{self, Flash, PostFilter};
+use crate::people;
 
 /// What one look at a room gives the pages.
 pub(crate) struct Look {
@@ -46,6 +48,29 @@ impl Look {
         })
         .ok_or(Failure::NotFound)
     }
+
+    /// As participants see one another: by name where the policy says so (3.6), else by pseudonym.
+    ///
+    /// The name takes the place of the pseudonym, on the page and in what it hands to its scripts; what
+    /// travels live afterwards holds pseudonyms only.
+    pub async fn named(mut self, portal: &Portal) -> Result<Self, Failure> {
+        if self.snapshot.policies.names == NamesPolicy::Names {
+            for entry in people::roster(&portal.pool, self.snapshot.amphi).await? {
+                if let Some(participant) = self.snapshot.participants.get_mut(entry.rank.index()) {
+                    participant.pseudonym = format!("{} {}", entry.first_name, entry.last_name);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// What the intern at `rank` is told about themselves; called as the others see them.
+    fn me(&self, room: &Room, rank: CallRank) -> Result<Me, Failure> {
+        let mut me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+        let participant = self.snapshot.participants.get(rank.index()).ok_or(Failure::NotFound)?;
+        me.pseudonym.clone_from(&participant.pseudonym);
+        Ok(me)
+    }
 }
 
 pub(crate) fn new_command_id() -> CommandId {
@@ -71,8 +96,8 @@ pub async fn intern(
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?;
-    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let look = Look::at(&room)?.named(&portal).await?;
+    let me = look.me(&room, rank)?;
     let query = pairs(query.as_deref());
     Ok(Html(pages::intern::render(&pages::intern::InternPage {
         page: portal.page(),
@@ -95,8 +120,8 @@ pub async fn choose(
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?;
-    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let look = Look::at(&room)?.named(&portal).await?;
+    let me = look.me(&room, rank)?;
     let page = pages::choose::render(&pages::choose::ChoosePage {
         page: portal.page(),
         snapshot: &look.snapshot,
@@ -115,8 +140,8 @@ pub async fn receipt(
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?;
-    let me = room.read(|ledger| ledger.me(rank)).ok_or(Failure::NotFound)?;
+    let look = Look::at(&room)?.named(&portal).await?;
+    let me = look.me(&room, rank)?;
     let receipt = me.receipt.as_ref().ok_or(Failure::NotFound)?;
     let annulled = match &look.snapshot.now.status {
         Status::Annulled { reason } => Some(reason.as_str()),
@@ -138,8 +163,8 @@ pub async fn screen(
     Path(amphi): Path<AmphiId>,
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Spectator).await?;
-    let look = Look::at(&room)?;
+    let (room, _) = portal.admit_to_screen(&headers, amphi).await?;
+    let look = Look::at(&room)?.named(&portal).await?;
     Ok(Html(pages::screen::render(&pages::screen::ScreenPage {
         page: portal.page(),
         snapshot: &look.snapshot,

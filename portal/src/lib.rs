@@ -23,6 +23,7 @@ pub mod rounds;
 mod security;
 mod server;
 mod sessions;
+mod watching;
 mod writing;
 
 pub use server::{Portal, router};

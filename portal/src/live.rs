@@ -61,7 +61,10 @@ async fn connect(
     if !may_upgrade(&headers, &portal.public_url) {
         return Err(Failure::Foreign);
     }
-    let (room, by) = portal.admit_by(&headers, amphi, role).await?;
+    let (room, by) = match role {
+        Role::Spectator => portal.admit_to_screen(&headers, amphi).await?,
+        _ => portal.admit_by(&headers, amphi, role).await?,
+    };
     let place = Semaphore::try_acquire_owned(Arc::clone(&portal.sockets))
         .map_err(|_| Failure::Unavailable("every place for a live connection is taken".to_owned()))?;
     let pass = portal.passes.issue(by);

@@ -30,6 +30,8 @@ pub(crate) enum By {
     Session { id: Uuid, door: Door },
     /// A token that was shown, good until then (seconds since 1970).
     Token { expires_at: i64 },
+    /// By nothing: what everybody may see.
+    Anybody,
 }
 
 /// The passes of all open sockets.
@@ -99,7 +101,7 @@ impl Passes {
             .iter()
             .filter_map(|(_, open)| match open.by {
                 By::Session { id, door } => Some((id, door, open.ended.clone())),
-                By::Token { .. } => None,
+                By::Token { .. } | By::Anybody => None,
             })
             .collect();
         if asked.is_empty() {

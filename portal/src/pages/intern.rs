@@ -13,7 +13,7 @@ use super::flash::{Flash, FlashView};
 use super::panel::{Panel, Situation};
 use super::posts::{PostFilter, PostList};
 use super::receipt::ReceiptView;
-use super::wording::{self, Audience, Zone};
+use super::wording::{self, Audience, Rule, Zone, rules};
 use super::{PageContext, html, intern_path, island, rehearsal_line};
 
 /// What the intern's page is made from.
@@ -51,6 +51,7 @@ struct InternTemplate<'a> {
     rank: String,
     pseudonym: &'a str,
     rank_explanation: Vec<String>,
+    rules: Vec<Rule>,
     panel: Panel,
     receipt: Option<ReceiptView>,
     now_said: String,
@@ -90,6 +91,7 @@ pub fn render(input: &InternPage<'_>) -> String {
         rank: rank.to_string(),
         pseudonym: &input.me.pseudonym,
         rank_explanation: wording::rank_explanation(&input.me.rank_basis),
+        rules: rules(snapshot.round, &snapshot.policies, snapshot.turn_duration),
         panel: Panel::of(&situation),
         receipt: input.me.receipt.as_ref().map(|receipt| ReceiptView::of(receipt, &zone)),
         now_said: zone.full(input.now),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::facts::AmphiNow;
 use super::panel::time_left;
 use super::posts::fold;
-use super::wording::{self, Zone, countdown, say};
+use super::wording::{self, Rule, Zone, countdown, rules, say};
 use super::{PageContext, html, island, rehearsal_line, screen_path};
 
 /// How many of the next ranks are shown.
@@ -58,6 +58,7 @@ struct ScreenTemplate<'a> {
     next: Vec<Next>,
     clock: String,
     zone_label: String,
+    rules: Vec<Rule>,
     tiles: Vec<ServiceTile>,
     seats_left: String,
     density: &'static str,
@@ -87,6 +88,7 @@ pub fn render(input: &ScreenPage<'_>) -> String {
         next: next(input, &zone),
         clock: zone.time(input.now),
         zone_label: zone.label().to_owned(),
+        rules: rules(snapshot.round, &snapshot.policies, snapshot.turn_duration),
         density: match tiles.len() {
             0..=12 => "large",
             13..=30 => "moyenne",

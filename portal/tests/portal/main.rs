@@ -12,6 +12,7 @@ mod mails;
 mod minutes;
 mod origins;
 mod passes;
+mod policies;
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod postgres;
 mod receipts;

@@ -101,8 +101,14 @@ impl Site {
         )
         .await
         .unwrap();
-        self.does(number, ADMINISTRATOR, Command::Draft(Box::new(setup))).await;
+        self.drafts(number, setup).await;
         self.does(number, ADMINISTRATOR, Command::Publish).await;
+    }
+
+    /// The same as a draft, without the people.
+    pub async fn drafts(&self, number: u128, setup: Setup) {
+        self.registry.create(amphi(number), &setup.title, setup.period).await.unwrap();
+        self.does(number, ADMINISTRATOR, Command::Draft(Box::new(setup))).await;
     }
 
     pub async fn room(&self, number: u128) -> Arc<Room> {
