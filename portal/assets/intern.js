@@ -134,6 +134,7 @@ function announceStatus(was, current, state) {
 // --- what becomes of commands -----------------------------------------------------------------
 
 function takeReceipt(me) {
+  show(byId('recu'), Boolean(me.receipt)); // a choice that was undone has none
   if (!me.receipt) return;
   const { amphi, seq, hash } = me.receipt;
   const code = `${amphi}:${seq}:${hash}`;
