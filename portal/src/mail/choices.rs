@@ -50,10 +50,12 @@ impl Setting<'_> {
             facts: [Some(("Enregistré", when)), why].into_iter().flatten().collect(),
             code: Some(receipt.code()),
             way: Some(("Votre page et votre reçu", self.link(person, Some(receipt.at)))),
-            advice: "Ce choix est définitif. Conservez ce courriel : le code ci-dessus est votre reçu, et le journal de la \
-                     séance permet à chacun de le vérifier."
+            advice: "Ce choix est définitif. Conservez ce courriel : le code ci-dessus est votre reçu."
                 .to_owned(),
-            details: vec![format!("IMOTEP {}, poste n° {}, {seat}.", receipt.imotep, receipt.post)],
+            details: vec![
+                format!("Quiconque a ce code peut le vérifier : {}/recu", self.site.public_url),
+                format!("IMOTEP {}, poste n° {}, {seat}.", receipt.imotep, receipt.post),
+            ],
             about: self.about(person.rank),
         };
         self.mail(person, MailKind::Chosen, &format!(":{}", receipt.seq), &letter)

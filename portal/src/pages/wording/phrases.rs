@@ -426,7 +426,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "Le serveur ne peut pas enregistrer de choix pour le moment. L’horloge du tour est arrêtée, et rien de ce qui est confirmé n’est perdu.",
     ),
     // --- said to screen readers, at thresholds only ------------------------------------------
-    ("prevenir.demander", "Me prévenir trois tours avant"),
+    ("prevenir.demander", "Me prévenir à l’approche de mon tour"),
     ("prevenir.arreter", "Ne plus me prévenir"),
     ("prevenir.oui", "Vous serez prévenu par une notification, si cette page reste ouverte."),
     (

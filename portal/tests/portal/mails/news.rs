@@ -129,6 +129,7 @@ async fn r3_3_a_choice_brings_its_receipt_once() {
         assert_eq!(chosen.len(), 1);
         let code = office.room().await.read(|ledger| ledger.receipt(CallRank(1)).unwrap().code());
         assert_eq!(chosen[0].rank, 1);
+        assert!(chosen[0].text.contains("le vérifier : https://amphi.test/recu\n"), "{}", chosen[0].text);
         assert!(chosen[0].text.contains(&format!("\n{code}\n")), "{}", chosen[0].text);
         assert!(chosen[0].html.contains(&code), "{}", chosen[0].html);
         assert!(
