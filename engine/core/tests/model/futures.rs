@@ -7,7 +7,7 @@ use amphi_core::{Actor, Amphi, Command, Event, Forecast, Millis, PostNumber, Sta
 use proptest::prelude::*;
 
 use crate::Play;
-use crate::worlds::with_right;
+use crate::steps::with_right;
 
 /// What happens before the next deadline, if anything, and how far on the way to it (in permille).
 #[derive(Debug, Clone, Copy)]

@@ -9,19 +9,25 @@ mod asking;
 #[path = "../client_sum/mod.rs"]
 mod client_sum;
 mod futures;
+mod happening;
 mod promises;
 mod reading;
 mod rounds;
+mod steps;
+mod times;
 mod worlds;
 
-use amphi_core::{Actor, Amphi, AmphiId, Command, Event, Rejection, Standing, Status, Timestamp};
+use amphi_core::{
+    Actor, Amphi, AmphiId, CallRank, Command, Event, Moment, Rejection, Standing, Status, Timestamp,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use uuid::Uuid;
 
-use crate::promises::{check_forecasts, check_journal};
+use crate::promises::{check_durations, check_forecasts, check_journal};
 use crate::reading::Minutes;
-use crate::worlds::{MORNING, Step, World, with_right, worlds};
+use crate::steps::{Step, with_right};
+use crate::worlds::{MORNING, World, worlds};
 
 /// `cases`, times what `AMPHI_CASES` says, always from the same seed.
 fn config(cases: u32) -> Config {
@@ -49,7 +55,7 @@ impl Play {
         let mut play = Self { amphi, journal: vec![], minutes: Minutes::new(), now };
         let beginning = [Command::Draft(Box::new(world.setup.clone())), Command::Publish, Command::Open];
         for command in &beginning[..world.begun] {
-            play.ask(with_right(command), command).unwrap();
+            play.ask(with_right(command), command, now.into()).unwrap();
         }
         play
     }
@@ -57,21 +63,23 @@ impl Play {
     fn play(&mut self, step: &Step) -> Result<(), TestCaseError> {
         self.now = step.instant(&self.amphi, self.now);
         let (actor, command) = step.command(&self.amphi, self.now);
-        self.ask(actor, &command)
+        self.ask(actor, &command, step.moment(self.now))
     }
 
     /// Asks both, and compares everything there is to compare.
-    fn ask(&mut self, actor: Actor, command: &Command) -> Result<(), TestCaseError> {
-        let asked = format!("{command:?} by {actor:?} at {:?}", self.now);
-        self.check_first_event(actor, command, &asked)?;
-        let before = self.amphi.snapshot();
-        let answer = self.amphi.decide(actor, command, self.now);
-        let reasons = self.minutes.ask(actor, command, self.now.0);
+    fn ask(&mut self, actor: Actor, command: &Command, moment: Moment) -> Result<(), TestCaseError> {
+        let asked = format!("{command:?} by {actor:?} at {moment:?}");
+        self.check_first_event(actor, command, moment, &asked)?;
+        let before = self.amphi.clone();
+        let answer = self.amphi.decide(actor, command, moment);
+        let preview = self.amphi.preview(actor, command, moment);
+        let reasons = self.minutes.ask(actor, command, moment);
         let events = match answer {
             Ok(events) => events,
             Err(refusal) => {
                 let honest = reasons.contains(&refusal);
                 prop_assert!(honest, "{asked}: refused {refusal:?}, which is not true of {reasons:?}");
+                prop_assert_eq!(preview, Err(refusal), "{}", asked);
                 return self.compare(&asked);
             }
         };
@@ -82,27 +90,34 @@ impl Play {
             self.journal.push((instant, event.clone()));
         }
         prop_assert_eq!(self.amphi.check(), Ok(()), "{}", asked);
-        let sent_whole = matches!(command, Command::Draft(_) | Command::Publish);
-        if let Some(mut overlaid) = before.filter(|_| !sent_whole) {
+        promises::check_preview(&preview.unwrap(), &before, &self.amphi, &asked)?;
+        let sent_whole = matches!(command, Command::Draft(_) | Command::Publish | Command::Add { .. });
+        if let Some(mut overlaid) = before.snapshot().filter(|_| !sent_whole) {
             overlaid.overlay(&self.amphi.change(&events));
             prop_assert_eq!(Some(overlaid), self.amphi.snapshot(), "{}", asked);
         }
         self.compare(&asked)?;
         if matches!(command, Command::NotePlacedElsewhere { .. }) {
             // The one command that does not wait for what time has brought about: it comes right after.
-            return self.ask(Actor::Engine, &Command::Tick);
+            return self.ask(Actor::Engine, &Command::Tick, moment);
         }
         self.check_idempotent_tick(&asked)
     }
 
     /// Once time has passed at an instant, the first event of an answer at it is what was asked for. The
     /// room counts on it: it gives that event the command's id and reads the outcome off it.
-    fn check_first_event(&self, actor: Actor, command: &Command, asked: &str) -> Result<(), TestCaseError> {
+    fn check_first_event(
+        &self,
+        actor: Actor,
+        command: &Command,
+        moment: Moment,
+        asked: &str,
+    ) -> Result<(), TestCaseError> {
         let mut amphi = self.amphi.clone();
-        for event in amphi.decide(Actor::Engine, &Command::Tick, self.now).unwrap() {
-            amphi.apply(amphi.event_instant(self.now), &event);
+        for event in amphi.decide(Actor::Engine, &Command::Tick, moment).unwrap() {
+            amphi.apply(amphi.event_instant(moment.at), &event);
         }
-        if let Ok(events) = amphi.decide(actor, command, self.now)
+        if let Ok(events) = amphi.decide(actor, command, moment)
             && let Some(first) = events.first()
         {
             prop_assert!(promises::is_what_was_asked(command, first), "{}: {:?}", asked, first);
@@ -140,10 +155,19 @@ impl Play {
         prop_assert_eq!(amphi.delay().0, minutes.delay(), "{}", asked);
         let planned: Vec<i64> = amphi.planned_at().iter().map(|t| t.0).collect();
         prop_assert_eq!(planned, minutes.planned(), "{}", asked);
-        let running = matches!(amphi.status(), Status::Open | Status::Suspended { .. });
-        if running && amphi.turn().is_none() {
-            let beyond = amphi.standings().len() as u16 + 1;
+        let beyond = amphi.standings().len() as u16 + 1;
+        if beyond > 1 {
             prop_assert_eq!(amphi.next_rank().0, minutes.next_to_call().unwrap_or(beyond), "{}", asked);
+        }
+        let over = matches!(amphi.status(), Status::Closed | Status::Annulled { .. });
+        for rank in (1..beyond).map(CallRank) {
+            let proxy = minutes.proxy(rank.0);
+            prop_assert_eq!(amphi.proxy_given(rank).copied(), proxy, "{}", asked);
+            let placed = matches!(amphi.standing(rank), Some(Standing::Placed { .. }));
+            prop_assert_eq!(amphi.proxy(rank).copied(), proxy.filter(|_| !placed && !over), "{}", asked);
+            prop_assert_eq!(amphi.wishes(rank).cloned(), minutes.wishes(rank.0), "{}", asked);
+            prop_assert_eq!(amphi.ineligibility(rank), minutes.ineligible(rank.0), "{}", asked);
+            prop_assert_eq!(amphi.undone_choice(rank).cloned(), minutes.undone(rank.0), "{}", asked);
         }
         Ok(())
     }
@@ -174,6 +198,7 @@ fn p2_no_seat_and_no_person_twice_and_p4_no_turn_ends_early() {
         for step in &world.steps {
             play.play(step)?;
         }
+        check_durations(&play.amphi, &play.journal)?;
         check_journal(&play.journal)
     });
 }
@@ -234,19 +259,20 @@ fn a7_real_openings_lie_within_every_forecast_made_before() {
 #[test]
 fn model_random_amphis_reach_every_kind_of_event_and_refusal() {
     let seen = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
-    run(200, 60, |world| {
+    run(800, 80, |world| {
         let mut play = Play::begin(&world);
         for step in &world.steps {
             play.now = step.instant(&play.amphi, play.now);
             let (actor, command) = step.command(&play.amphi, play.now);
-            let counted = match play.amphi.decide(actor, &command, play.now) {
+            let moment = step.moment(play.now);
+            let counted = match play.amphi.decide(actor, &command, moment) {
                 Ok(events) => events.iter().map(name_of).collect(),
                 Err(refusal) => vec![code_of(&refusal)],
             };
             for name in counted {
                 *seen.borrow_mut().entry(name).or_default() += 1;
             }
-            play.ask(actor, &command)?;
+            play.ask(actor, &command, moment)?;
         }
         let placed = |s: &&Standing| matches!(s, Standing::Placed { .. });
         *seen.borrow_mut().entry("placed".to_owned()).or_default() +=
@@ -278,4 +304,10 @@ const EVERY_KIND: &str = "
     turn_closed.no_longer_concerned
     forbidden not_published already_published already_open suspended not_suspended over turns_remain
     not_your_turn turn_not_in_progress already_chosen placed_elsewhere withdrawn post_taken unknown_post
-    unknown_rank nothing_held reason_needed unusable_setup";
+    unknown_rank nothing_held reason_needed unusable_setup
+    choice_committed.safety_net choice_committed.assigned turn_closed.safety_net turn_extended seat_exchanged
+    choice_annulled rewound suspension_explained no_longer_placed_elsewhere eligibility_checked admitted
+    participant_added proxy_given proxy_document_filed proxy_revoked wishes_set
+    proxy_active proxy_ended proxy_already_given no_proxy proxy_too_late proxies_off document_missing
+    safety_net_off wish_twice late_at_end_only turn_forfeited not_supernumerary supernumerary_taken
+    no_such_extension nothing_to_rewind not_placed no_exchange_now ineligible not_ineligible already_listed";

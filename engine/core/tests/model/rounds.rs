@@ -10,7 +10,8 @@ use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
 use crate::config;
-use crate::worlds::{MORNING, setups, with_right};
+use crate::steps::with_right;
+use crate::worlds::{MORNING, setups};
 
 /// Wishes of up to four interns among up to four posts, best first; a post may be named twice here, once there.
 fn wishes() -> impl Strategy<Value = Vec<Vec<u16>>> {
