@@ -278,11 +278,12 @@ impl Minutes {
                     };
                 }
                 Line::Undone(r, _) | Line::Back(r) if *r == rank => standing = without_a_seat,
-                Line::Rewound(..) if self.undone_by(index, rank).is_some() => {
-                    // Unless an earlier choice of theirs, exchanged since, stands again.
-                    if !self.holdings(index + 1).contains_key(&rank) {
-                        standing = without_a_seat;
-                    }
+                // Unless an earlier choice of theirs, exchanged since, stands again.
+                Line::Rewound(..)
+                    if self.undone_by(index, rank).is_some()
+                        && !self.holdings(index + 1).contains_key(&rank) =>
+                {
+                    standing = without_a_seat;
                 }
                 Line::Elsewhere(r) if *r == rank => standing = Standing::PlacedElsewhere,
                 Line::Withdrawn(r) if *r == rank => standing = Standing::Withdrawn,
