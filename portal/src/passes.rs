@@ -1,6 +1,6 @@
 //! By what open sockets came, and the watch that closes them when it is good no longer (S9).
 //!
-//! Every socket holds a [`Pass`]. Signing out ends the passes of that session at once. Everything else that
+//! Every socket holds a `Pass`. Signing out ends the passes of that session at once. Everything else that
 //! may take a right away happens in the database, perhaps on another server (a session deleted, expired,
 //! or without that door any more), so that is asked twice a second, for all open sockets in one query: no
 //! trigger to forget, no notification to lose while a connection is down. Tokens are asked nothing but
