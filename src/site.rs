@@ -83,6 +83,8 @@ impl Site {
         });
         let watching = Arc::clone(&portal);
         tokio::spawn(async move { watching.watch_passes().await });
+        let following = Arc::clone(&portal);
+        tokio::spawn(async move { following.watch_proxies().await });
         let routes = router(portal).merge(mail_pages.unwrap_or_default());
         let served = tokio::spawn(connections::serve(listener, routes, connections_max(), stop));
         Ok((Self { public_url, registry, links, mails }, served))

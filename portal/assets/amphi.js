@@ -48,14 +48,40 @@ export function peopleBefore(state, rank) {
   return waiting + (state.turn && state.turn.rank < rank ? 1 : 0);
 }
 
-export function mayChoose(state, rank) {
-  return state.status === 'open' && ['in_turn', 'late'].includes(state.participants[rank - 1].standing);
+/** What `who` (`{me, mandate}`) may do with a post now: 'oui', 'echange' or 'non'; the core decides again. */
+export function choosing(state, who) {
+  const { standing } = state.participants[who.me.rank - 1];
+  if (state.status !== 'open') return 'non';
+  if (standing === 'placed') return state.policies.vacancy_round && turnsAreOver(state) ? 'echange' : 'non';
+  if (isRepresented(state, who) || documentMissing(who)) return 'non';
+  if (standing === 'in_turn') return 'oui';
+  return standing === 'late' && lateMayChoose(state) ? 'oui' : 'non';
 }
 
-/** The rank whose turn makes a choice of the last seat wait (3.3), or null. */
+/** Whether only the holder acts: the turn of somebody who is represented has opened (3.4). */
+export function isRepresented(state, who) {
+  return !who.mandate && Boolean(who.me.proxy) && who.me.rank < state.next_rank;
+}
+
+/** Whether the holder has to file the signed document first (3.4). */
+export function documentMissing(who) {
+  return Boolean(who.mandate?.document_missing) && !who.me.proxy?.document_filed;
+}
+
+/** Whether the policy lets somebody choose whose turn is over (3.6). */
+export function lateMayChoose(state) {
+  const { late } = state.policies;
+  return late === 'end_of_session' ? turnsAreOver(state) : late !== 'forfeit';
+}
+
+function turnsAreOver(state) {
+  return !state.turn && !state.participants.some((participant) => participant.standing === 'waiting');
+}
+
+/** The rank whose turn makes a late choice wait (3.3, 3.6), or null. */
 export function wouldWaitFor(state, rank, number) {
   const late = state.participants[rank - 1].standing === 'late';
-  const last = state.posts[number - 1].seats_left === 1;
+  const last = state.posts[number - 1].seats_left === 1 || state.policies.late === 'after_current_turn';
   return late && last && state.turn && state.turn.rank !== rank ? state.turn.rank : null;
 }
 

@@ -2,7 +2,7 @@
 // Invariant: a choice is sent once; while its answer is on the way the button says so and does
 // nothing; the answer is a receipt, a wait, or a reason, never silence.
 
-import { lastTaker, mayChoose, postLabel, timeLeft, wouldWaitFor } from './amphi.js';
+import { choosing, lastTaker, postLabel, timeLeft, wouldWaitFor } from './amphi.js';
 import { announce, byId, fill, make, setText, show } from './dom.js';
 import { countdown } from './times.js';
 import { refusal, say } from './words.js';
@@ -11,9 +11,11 @@ import { refusal, say } from './words.js';
 const LONG_MS = 4_000;
 
 export class Confirmation {
-  /** `send(post)` resolves with the outcome; `settled(outcome)` is told of every one. */
-  constructor({ rank, send, settled, online }) {
-    Object.assign(this, { rank, send, settled, online });
+  /** `send(command)` resolves with the outcome; `settled(outcome, action)` is told of every one. */
+  constructor({ who, send, settled, online }) {
+    Object.assign(this, { who, rank: who.me.rank, send, settled, online });
+    this.extra = byId('surnombre');
+    this.extra.addEventListener('change', () => this.update(this.state, null));
     this.dialog = byId('confirmation');
     this.button = byId('confirmer');
     this.part = (name) => this.dialog.querySelector(`[data-role=${name}]`);
@@ -34,6 +36,7 @@ export class Confirmation {
     setText(byId('confirmation-titre'), say('choix.titre'));
     fill(this.part('attente'), '');
     show(byId('renoncer'), true);
+    this.extra.checked = false;
     this.update(state, null);
     this.dialog.showModal();
     byId('confirmation-titre').focus();
@@ -52,13 +55,20 @@ export class Confirmation {
   }
 
   ask(state, post) {
-    const waitsFor = wouldWaitFor(state, this.rank, post.number);
-    const late = state.participants[this.rank - 1].standing === 'late';
-    const possible = mayChoose(state, this.rank) && post.seats_left > 0;
+    const may = choosing(state, this.who);
+    const exchange = may === 'echange';
+    const full = post.seats_left === 0;
+    const extra = this.offerExtraSeat(exchange, full);
+    const waitsFor = extra ? null : wouldWaitFor(state, this.rank, post.number);
+    const mine = state.participants[this.rank - 1];
+    const late = mine.standing === 'late';
+    const possible = may !== 'non' && (!full || extra);
     let text = say(late ? 'choix.consequence.retard' : 'choix.consequence');
     let meaning = 'a-faire';
-    if (waitsFor !== null) text = say('choix.consequence.retenu', { rang: waitsFor });
-    if (post.seats_left === 0) {
+    if (exchange) text = say('choix.consequence.echange', { mien: postLabel(state, mine.post) });
+    else if (waitsFor !== null) text = say('choix.consequence.retenu', { rang: waitsFor });
+    if (full && extra) text = say('choix.surnombre.complet');
+    else if (full) {
       text = say(late ? 'choix.pris_pendant.retard' : 'choix.pris_pendant', { rang: lastTaker(state, post.number) ?? '' });
       meaning = 'arret';
     } else if (!possible) {
@@ -69,10 +79,27 @@ export class Confirmation {
       this.explain(meaning, [text]);
       if (meaning === 'arret') announce(text, true);
     }
-    setText(byId('confirmation-titre'), say(post.seats_left === 0 ? 'choix.titre.pris' : possible ? 'choix.titre' : 'choix.titre.impossible'));
-    setText(this.button, say(waitsFor !== null ? 'choix.bouton.retenu' : 'choix.bouton'));
+    let title = 'choix.titre.impossible';
+    if (possible) title = exchange ? 'choix.titre.echange' : 'choix.titre';
+    else if (full) title = 'choix.titre.pris';
+    setText(byId('confirmation-titre'), say(title));
+    let button = waitsFor !== null ? 'choix.bouton.retenu' : 'choix.bouton';
+    if (exchange) button = 'choix.bouton.echange';
+    if (extra) button = 'choix.bouton.surnombre';
+    setText(this.button, say(button));
     if (!possible && document.activeElement === this.button) byId('renoncer').focus();
     show(this.button, possible);
+  }
+
+  /** Offers an extra seat to whoever has the right (3.3); says whether the choice would be one. */
+  offerExtraSeat(exchange, full) {
+    const right = this.who.me.supernumerary;
+    const offered = Boolean(right) && !exchange && (right === 'non_validating' || !full);
+    show(this.part('surnombre'), offered);
+    if (offered) setText(this.part('surnombre-dit'), say(`choix.surnombre.${right}`));
+    if (offered && full) this.extra.checked = true;
+    this.extra.disabled = full;
+    return offered && this.extra.checked;
   }
 
   explain(meaning, lines) {
@@ -90,7 +117,10 @@ export class Confirmation {
     show(byId('renoncer'), false);
     this.wait(this.online() ? '' : say('choix.hors_ligne'));
     const slow = setTimeout(() => this.wait(say(this.online() ? 'choix.long' : 'choix.hors_ligne')), LONG_MS);
-    const outcome = await this.send(this.number);
+    const action = choosing(this.state, this.who) === 'echange' ? 'exchange' : 'choose';
+    const command = { action, post: this.number };
+    if (this.extra.checked && action === 'choose') command.supernumerary = true;
+    const outcome = await this.send(command);
     clearTimeout(slow);
     this.sending = false;
     this.button.removeAttribute('aria-disabled');
@@ -101,7 +131,7 @@ export class Confirmation {
       this.phase = 'fait';
       this.dialog.close(); // before the page says so, as closing gives the focus back to the list
     }
-    this.settled(outcome);
+    this.settled(outcome, action);
   }
 
   refused(outcome) {

@@ -2,9 +2,9 @@
 // Invariant: what the page shows is a function of the facts and the server's clock; only what the
 // person typed or opened is kept here. Announcements are made at thresholds, never each second.
 
-import { mayChoose, peopleBefore, postLabel, renderAmphi } from './amphi.js';
+import { choosing, isRepresented, peopleBefore, postLabel, renderAmphi } from './amphi.js';
 import { Confirmation } from './confirm.js';
-import { announce, byId, copyButton, fill, hideResult, mark, setText, show, showResult } from './dom.js';
+import { announce, byId, copyButton, fill, hideResult, make, mark, setText, show, showResult } from './dom.js';
 import { forecasts } from './forecast.js';
 import { Hemicycle } from './hemicycle.js';
 import { Notifier } from './notify.js';
@@ -12,17 +12,22 @@ import { panelOf } from './panel.js';
 import { PostList } from './posts.js';
 import { openSession } from './session.js';
 import { duration } from './times.js';
-import { refusal, say } from './words.js';
+import { Wishes } from './wishes.js';
+import { has, refusal, say } from './words.js';
 
 const MINUTE = 60_000;
+/** Close code: no right to be here any more. */
+const GONE = 4502;
 const FIELDS = ['label', 'post', 'range', 'convoked', 'detail', 'advice'];
 
 const session = openSession({
   render,
   tick,
-  me: takeReceipt,
-  connection: (state) => {
+  me: takeMe,
+  connection: (state, code) => {
     online = state === 'connecte';
+    // The page itself says why, better than a line above it: the proxy has ended.
+    if (code === GONE && who.mandate) location.reload();
     confirmation.line(state, byId('ligne-connexion').textContent);
   },
   busy: () => confirmation.wait(say('choix.occupe')),
@@ -32,19 +37,39 @@ let online = false;
 let heldPost = null;
 let previous = null;
 const { rank } = session.data.me;
+/** Who looks: the intern, or the holder of their proxy (`mandate`). */
+const who = { me: session.data.me, mandate: session.data.mandate };
 const panel = byId('mon-tour');
-const posts = new PostList(session.state(), session.data.path);
+const wishes = new Wishes({
+  path: session.data.path,
+  state: session.state,
+  times: session.times,
+  now: () => session.clock.now(),
+  saved: who.me.wishes,
+  send: async (command) => {
+    const outcome = await session.live.command(command);
+    settled(command.action, outcome);
+    return outcome;
+  },
+  changed: () => posts.showWishes(mayWish(session.state())),
+});
+const posts = new PostList(session.state(), session.data.path, () => wishes.order());
 const hall = new Hemicycle(byId('hemicycle'), session.state().participants.length, rank);
 const notifier = new Notifier(session.data.snapshot.title);
 const confirmation = new Confirmation({
-  rank,
+  who,
   online: () => online,
-  send: (post) => session.live.command({ action: 'choose', post }),
-  settled: (outcome) => settled('choose', outcome),
+  send: (command) => session.live.command(command),
+  settled: (outcome, action) => settled(action, outcome),
 });
 
 function chosen() {
   return session.state().participants[rank - 1].standing === 'placed';
+}
+
+function mayWish(state) {
+  const toChoose = ['waiting', 'in_turn', 'late'].includes(state.participants[rank - 1].standing);
+  return Boolean(byId('voeux')) && toChoose && ['published', 'open', 'suspended'].includes(state.status) && !isRepresented(state, who);
 }
 
 // --- facts and time ---------------------------------------------------------------------------
@@ -52,13 +77,17 @@ function chosen() {
 function situation(now) {
   const state = session.state();
   const all = forecasts(state, now);
-  return { state, rank, all, forecast: all[rank - 1], now, turnNow: session.turnNow(), times: session.times };
+  return { state, who, rank, all, forecast: all[rank - 1], now, turnNow: session.turnNow(), times: session.times };
 }
 
 function render() {
   const current = situation(session.clock.now());
   const { state } = current;
-  posts.update(state, rank, mayChoose(state, rank));
+  posts.update(state, rank, choosing(state, who));
+  show(byId('voeux'), mayWish(state));
+  wishes.render();
+  posts.showWishes(mayWish(state));
+  showUndone(state);
   hall.update(state);
   confirmation.update(state, current.turnNow);
   showPanel(current);
@@ -88,9 +117,9 @@ function showPanel(current) {
   fill(time, said.time);
   time.dateTime = said.machineTime;
   const me = state.participants[rank - 1];
-  const open = state.status === 'open';
-  show(byId('passer-bloc'), open && me.standing === 'in_turn');
-  show(byId('retirer'), open && state.held.some((held) => held.rank === rank));
+  const acts = state.status === 'open' && !isRepresented(state, who);
+  show(byId('passer-bloc'), acts && me.standing === 'in_turn');
+  show(byId('retirer'), acts && state.held.some((held) => held.rank === rank));
   setText(byId('rappel'), said.countdown ? say('tour.rappel', { temps: said.countdown }) : `${said.label} ${said.time}`.trim());
   byId('rappel').dataset.sens = said.meaning;
   document.title = said.state === 'tour' ? `${said.countdown} – ${say('tour.tour')}` : `${said.label} ${said.time || said.post} – ${state.title}`;
@@ -133,6 +162,35 @@ function announceStatus(was, current, state) {
 
 // --- what becomes of commands -----------------------------------------------------------------
 
+/** What only this intern is told, and their holder. */
+function takeMe(me) {
+  who.me = me;
+  wishes.take(me.wishes);
+  takeReceipt(me);
+  render();
+}
+
+/** A choice that was undone: why, and what to do now (3.7). */
+function showUndone(state) {
+  const { undone } = who.me;
+  const { standing } = state.participants[rank - 1];
+  const box = byId('defait');
+  const shown = Boolean(undone) && standing !== 'placed';
+  if (shown) {
+    const over = ['closed', 'annulled'].includes(state.status);
+    const next = !over && has(`defait.${standing}`) ? `defait.${standing}` : 'defait.autre';
+    const lines = [say('defait.titre', { poste: postLabel(state, undone.post) }),
+      say('defait.motif', { heure: session.times.moment(undone.at, session.clock.now()), motif: undone.reason }), say(next)];
+    if (box.textContent.trim() !== lines.join('')) {
+      box.replaceChildren(...lines.map((text, index) => make('p', index === 0 ? { text, className: 'message-titre' } : { text })));
+      announce(lines.join(' '), true);
+    }
+    show(byId('recu'), false);
+    hideResult();
+  }
+  show(box, shown);
+}
+
 function takeReceipt(me) {
   show(byId('recu'), Boolean(me.receipt)); // a choice that was undone has none
   if (!me.receipt) return;
@@ -147,9 +205,10 @@ function settled(action, outcome) {
   if (outcome.result === 'refused') {
     const said = refusal(outcome, { label: (number) => postLabel(session.state(), number) });
     showResult({ meaning: 'arret', result: 'refus', code: outcome.code, title: said.what, lines: [said.still, said.todo] });
-    if (action !== 'choose') byId('resultat').focus();
+    if (action === 'pass' || action === 'release_held') byId('resultat').focus();
     return;
   }
+  if (action === 'set_wishes') return; // said in their own place
   if (outcome.result === 'held') {
     showResult({ meaning: 'retard', result: 'en_attente', title: say('retenu') });
   } else {

@@ -10,7 +10,7 @@ const BACKOFF_MAX_MS = 30_000;
 /** The clock is asked for at this pace; no answer within the next means that the line is dead. */
 const HEARTBEAT_MS = 15_000;
 const ANSWER_MAX_MS = 10_000;
-const STOPPED_BY = { 401: 4502, 403: 4502, 404: 4502 };
+const STOPPED_BY = { 401: 4502, 403: 4502, 404: 4502, 410: 4502 };
 
 export class Live {
   /**

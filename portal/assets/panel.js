@@ -1,7 +1,7 @@
 // "Me and my time": a function of the facts, my rank, my forecast and the instant, as words. The same
 // function as `pages::panel`, with the same phrases. Invariant: no DOM, no memory.
 
-import { peopleBefore, postLabel, timeLeft } from './amphi.js';
+import { choosing, documentMissing, isRepresented, lateMayChoose, peopleBefore, postLabel, timeLeft } from './amphi.js';
 import { countdown, duration } from './times.js';
 import { say } from './words.js';
 
@@ -53,16 +53,24 @@ function waiting({ state, rank, forecast, now, times }, me) {
   };
 }
 
-function inTurn({ state, turnNow, times }) {
+function inTurn({ state, who, turnNow, times }) {
   const left = state.turn ? timeLeft(state.turn, turnNow) : 0;
+  const heure = state.turn ? times.timeToTheSecond(state.turn.deadline) : '';
+  if (isRepresented(state, who)) {
+    return {
+      ...EMPTY, state: 'represente', meaning: 'calme', label: say('tour.represente'), countdown: countdown(left),
+      detail: say('tour.represente.detail', { heure }), advice: say('tour.represente.conseil'),
+    };
+  }
+  let detail = left > 0 ? say('tour.tour.detail', { heure }) : say('tour.tour.ecoule');
+  if (documentMissing(who)) detail = say('tour.tour.document');
   return {
-    ...EMPTY, state: 'tour', meaning: 'a-faire', label: say('tour.tour'), countdown: countdown(left),
-    detail: left > 0 ? say('tour.tour.detail', { heure: times.timeToTheSecond(state.turn.deadline) }) : say('tour.tour.ecoule'),
-    advice: say('tour.tour.conseil'),
+    ...EMPTY, state: 'tour', meaning: 'a-faire', label: say('tour.tour'), countdown: countdown(left), detail,
+    advice: say(state.policies.late === 'forfeit' ? 'tour.tour.conseil.forclos' : 'tour.tour.conseil'),
   };
 }
 
-function late({ state, rank, now, times }, me) {
+function late({ state, who, rank, now, times }, me) {
   const held = state.held.find((choice) => choice.rank === rank);
   if (held) {
     return {
@@ -72,17 +80,25 @@ function late({ state, rank, now, times }, me) {
     };
   }
   const heure = times.moment(me.since, now);
+  let detail = 'tour.retard.detail';
+  if (state.policies.late === 'forfeit') detail = 'tour.retard.forclos';
+  else if (!lateMayChoose(state)) detail = 'tour.retard.fin';
+  else if (isRepresented(state, who)) detail = 'tour.retard.represente';
+  else if (documentMissing(who)) detail = 'tour.tour.document';
   return {
-    ...EMPTY, state: 'retard', meaning: 'retard', label: say('tour.retard'), detail: say('tour.retard.detail'),
+    ...EMPTY, state: 'retard', meaning: 'retard', label: say('tour.retard'), detail: say(detail),
     advice: me.passed ? say('tour.retard.passe', { heure }) : say('tour.retard.fini', { heure }),
   };
 }
 
-function placed({ state, now, times }, me) {
+function placed({ state, who, now, times }, me) {
+  const heure = times.moment(me.at, now);
+  const wish = me.manner === 'safety_net' ? (who.me.wishes?.wishes ?? []).indexOf(me.post) + 1 : 0;
+  const key = me.seat == null ? 'tour.place.surnombre' : 'tour.place.detail';
   return {
     ...EMPTY, state: 'place', meaning: 'fait', label: say('tour.place'), post: postLabel(state, me.post),
-    detail: say('tour.place.detail', { heure: times.moment(me.at, now), maniere: say(`maniere.${me.manner}`) }),
-    advice: say('tour.place.conseil'),
+    detail: wish > 0 ? say('tour.place.filet', { heure, n: wish }) : say(key, { heure, maniere: say(`maniere.${me.manner}`) }),
+    advice: say(choosing(state, who) === 'echange' ? 'tour.place.echange' : 'tour.place.conseil'),
   };
 }
 

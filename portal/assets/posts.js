@@ -1,4 +1,4 @@
-// The list of posts: facts change in place, order and filters only when the person asks.
+// The list of posts: facts change in place, order and filters only when the person asks; wishes first.
 // Invariant: an item never moves or vanishes because of what somebody else did; focus stays where it
 // is. The same search and order as `pages::posts`.
 
@@ -9,7 +9,9 @@ const FILTERS_KEPT = 'amphi.filtres';
 const SAID_AFTER_MS = 800;
 
 export class PostList {
-  constructor(state, path) {
+  /** `wishes()` gives the numbers of the wishes, best first. */
+  constructor(state, path, wishes) {
+    this.wishes = wishes;
     this.key = `${FILTERS_KEPT}.${path}`;
     this.list = byId('postes');
     this.form = byId('filtres');
@@ -21,6 +23,9 @@ export class PostList {
         element,
         seats: element.querySelector('.places'),
         mine: element.querySelector('.poste-mien'),
+        wish: element.querySelector('.poste-voeu'),
+        star: element.querySelector('.voeu'),
+        choose: element.querySelector('.choisir'),
         text: fold([post.establishment, post.service, post.specialty, post.phase, ...post.criteria, post.imotep].join(' ')),
         order: `${fold(post.establishment)}\u0001${fold(post.service)}`,
         byService: `${fold(post.service)}\u0001${fold(post.establishment)}`,
@@ -38,9 +43,11 @@ export class PostList {
 
   // --- facts, in place ------------------------------------------------------------------------
 
-  update(state, rank, mayChoose) {
+  /** `may`: 'oui', 'echange' or 'non'. */
+  update(state, rank, may) {
     this.state = state;
-    setData(this.list, 'choix', mayChoose ? 'oui' : 'non');
+    setData(this.list, 'choix', may);
+    const verb = say(may === 'echange' ? 'poste.echanger' : 'poste.choisir');
     const me = state.participants[rank - 1];
     const held = state.held.find((choice) => choice.rank === rank)?.post;
     for (const post of state.posts) {
@@ -54,12 +61,26 @@ export class PostList {
       let mine = '';
       if (me.standing === 'placed' && me.post === post.number) mine = say('poste.mon_choix');
       else if (held === post.number) mine = say('poste.mon_attente');
+      setText(item.choose, verb);
       if (mine || item.element.dataset.mien) {
         fill(item.mine, mine);
         item.element.dataset.mien = mine ? 'oui' : '';
       }
     }
     this.count();
+    this.offerReorder();
+  }
+
+  /** Says of each post whether it is a wish, and which; nothing moves. */
+  showWishes(possible) {
+    const wishes = this.wishes();
+    for (const [number, item] of this.items) {
+      const place = wishes.indexOf(number);
+      fill(item.wish, place < 0 ? '' : say('poste.voeu', { n: place + 1 }));
+      item.star.setAttribute('aria-pressed', String(place >= 0));
+      show(item.star, possible);
+    }
+    setData(this.list, 'voeux', possible ? 'oui' : 'non');
     this.offerReorder();
   }
 
@@ -71,6 +92,9 @@ export class PostList {
       ? [...shown, ...wanted].filter((number) => wanted.includes(number) !== shown.includes(number)
         || this.seatsWhenArranged?.get(number) !== this.state.posts[number - 1].seats_left)
       : [];
+    const wishes = this.wishes();
+    const before = this.wishesWhenArranged ?? [];
+    changed.push(...[...wishes, ...before].filter((number) => wishes.indexOf(number) !== before.indexOf(number)));
     const different = wanted.join() !== shown.join();
     setText(this.reorder, say('poste.a_changer', { n: new Set(changed).size }));
     show(this.reorder, different && changed.length > 0);
@@ -92,7 +116,10 @@ export class PostList {
 
   sorted(order) {
     const key = order === 'service' ? 'byService' : 'order';
+    const wishes = this.wishes();
+    const place = (post) => (wishes.includes(post.number) ? wishes.indexOf(post.number) : Infinity);
     const compare = (a, b) => {
+      if (place(a) !== place(b)) return place(a) - place(b);
       if (order === 'places' && a.seats_left !== b.seats_left) return b.seats_left - a.seats_left;
       const [x, y] = [this.items.get(a.number)[key], this.items.get(b.number)[key]];
       if (order !== 'numero' && x !== y) return x < y ? -1 : 1;
@@ -110,6 +137,7 @@ export class PostList {
       if (this.list.lastElementChild !== element) this.list.append(element);
     }
     if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+    this.wishesWhenArranged = [...this.wishes()];
     this.seatsWhenArranged = new Map(this.state.posts.map((post) => [post.number, post.seats_left]));
     show(this.reorder, false);
     this.count();

@@ -42,7 +42,7 @@ export function openSession(handlers) {
       ...handlers,
       connection: (state, code) => {
         mark.set(state, code);
-        handlers.connection?.(state);
+        handlers.connection?.(state, code);
       },
       changed: rendered,
       service: (available) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::wall_clock_now;
-use amphi_engine::core::AmphiId;
+use amphi_engine::core::{AmphiId, CallRank};
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
 use axum::http::HeaderMap;
@@ -57,13 +57,39 @@ impl Portal {
         amphi: AmphiId,
         role: Role,
     ) -> Result<(Arc<Room>, By), Failure> {
+        let opens = |open: Role| open == role || (role == Role::Spectator && open == Role::Administrator);
+        let (room, by, _) = self.admit_whoever(headers, amphi, opens).await?;
+        Ok((room, by))
+    }
+
+    /// The room, for whoever holds a proxy of the intern at `rank`; and as whom (A5).
+    ///
+    /// # Errors
+    /// As [`Portal::admit`]; [`Failure::ProxyEnded`] when that proxy was revoked or replaced.
+    pub(crate) async fn admit_holder(
+        &self,
+        headers: &HeaderMap,
+        amphi: AmphiId,
+        rank: CallRank,
+    ) -> Result<(Arc<Room>, By, Role), Failure> {
+        let of_rank = |open: Role| matches!(open, Role::Holder { rank: of, .. } if of == rank);
+        let (room, by, role) = self.admit_whoever(headers, amphi, of_rank).await?;
+        let given = room.read(|ledger| ledger.amphi().proxy_given(rank).map(|given| given.id));
+        match (role, given) {
+            (Role::Holder { proxy, .. }, Some(given)) if proxy == given => Ok((room, by, role)),
+            _ => Err(Failure::ProxyEnded),
+        }
+    }
+
+    async fn admit_whoever(
+        &self,
+        headers: &HeaderMap,
+        amphi: AmphiId,
+        may: impl Fn(Role) -> bool,
+    ) -> Result<(Arc<Room>, By, Role), Failure> {
         let doors = self.open_doors(headers).await?;
-        let opens = |door: Door| {
-            door.amphi == amphi
-                && (door.role == role || (role == Role::Spectator && door.role == Role::Administrator))
-        };
-        if let Some((_, by)) = doors.iter().find(|(door, _)| opens(*door)) {
-            Ok((self.registry.room(amphi).await?, *by))
+        if let Some((door, by)) = doors.iter().find(|(door, _)| door.amphi == amphi && may(door.role)) {
+            Ok((self.registry.room(amphi).await?, *by, door.role))
         } else if doors.is_empty() {
             Err(Failure::SignIn)
         } else if doors.iter().any(|(door, _)| door.amphi == amphi) {

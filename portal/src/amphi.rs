@@ -10,7 +10,7 @@ use amphi_engine::core::{
     Status, Timestamp,
 };
 use amphi_engine::protocol::{Me, Outcome, Position, Role};
-use amphi_engine::room::{Room, addressed};
+use amphi_engine::room::{Busy, Room, addressed};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{Html, Redirect};
@@ -19,6 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::Portal;
+use crate::acting::Acting;
 use crate::failure::Failure;
 use crate::pages::{self, Flash, PostFilter};
 use crate::people;
@@ -95,15 +96,31 @@ pub async fn intern(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?.named(&portal).await?;
-    let me = look.me(&room, rank)?;
-    let query = pairs(query.as_deref());
+    show(&portal, &portal.in_person(&headers, amphi, rank).await?, query.as_deref()).await
+}
+
+/// The same, for the holder of their proxy.
+pub async fn holder(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    show(&portal, &portal.by_proxy(&headers, amphi, rank).await?, query.as_deref()).await
+}
+
+async fn show(portal: &Portal, acting: &Acting, query: Option<&str>) -> Result<Html<String>, Failure> {
+    let look = Look::at(&acting.room)?.named(portal).await?;
+    let query = pairs(query);
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     Ok(Html(pages::intern::render(&pages::intern::InternPage {
         page: portal.page(),
         snapshot: &look.snapshot,
         position: look.position,
-        me: &me,
+        me: &look.me(&acting.room, acting.rank)?,
+        mandate: acting.mandate.as_ref(),
+        document_refused: value("document"),
+        act: value("acte"),
         forecasts: &look.forecasts,
         now: look.now,
         speed: look.speed,
@@ -119,13 +136,29 @@ pub async fn choose(
     Path((amphi, rank, post)): Path<(AmphiId, CallRank, PostNumber)>,
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?.named(&portal).await?;
-    let me = look.me(&room, rank)?;
+    confirmation(&portal, &portal.in_person(&headers, amphi, rank).await?, post).await
+}
+
+/// The same, for the holder of a proxy.
+pub async fn choose_by_proxy(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank, post)): Path<(AmphiId, CallRank, PostNumber)>,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    confirmation(&portal, &portal.by_proxy(&headers, amphi, rank).await?, post).await
+}
+
+async fn confirmation(
+    portal: &Portal,
+    acting: &Acting,
+    post: PostNumber,
+) -> Result<Html<String>, Failure> {
+    let look = Look::at(&acting.room)?.named(portal).await?;
     let page = pages::choose::render(&pages::choose::ChoosePage {
         page: portal.page(),
         snapshot: &look.snapshot,
-        me: &me,
+        me: &look.me(&acting.room, acting.rank)?,
+        mandate: acting.mandate.as_ref(),
         post,
         now: look.now,
         command_id: new_command_id(),
@@ -139,9 +172,21 @@ pub async fn receipt(
     Path((amphi, rank)): Path<(AmphiId, CallRank)>,
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    let room = portal.admit(&headers, amphi, Role::Intern { rank }).await?;
-    let look = Look::at(&room)?.named(&portal).await?;
-    let me = look.me(&room, rank)?;
+    proof(&portal, &portal.in_person(&headers, amphi, rank).await?).await
+}
+
+/// The same, for the holder of their proxy.
+pub async fn receipt_by_proxy(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    proof(&portal, &portal.by_proxy(&headers, amphi, rank).await?).await
+}
+
+async fn proof(portal: &Portal, acting: &Acting) -> Result<Html<String>, Failure> {
+    let look = Look::at(&acting.room)?.named(portal).await?;
+    let me = look.me(&acting.room, acting.rank)?;
     let receipt = me.receipt.as_ref().ok_or(Failure::NotFound)?;
     let annulled = match &look.snapshot.now.status {
         Status::Annulled { reason } => Some(reason.as_str()),
@@ -152,6 +197,7 @@ pub async fn receipt(
         receipt,
         pseudonym: &me.pseudonym,
         time_zone: &look.snapshot.time_zone,
+        back: acting.path(),
         annulled,
         now: look.now,
     })))
@@ -183,6 +229,8 @@ pub struct CommandForm {
     post: Option<PostNumber>,
     rank: Option<CallRank>,
     #[serde(default)]
+    supernumerary: bool,
+    #[serde(default)]
     reason: String,
 }
 
@@ -190,7 +238,8 @@ impl CommandForm {
     fn command(&self) -> Option<LiveCommand> {
         let reason = self.reason.clone();
         Some(match self.action.as_str() {
-            "choose" => LiveCommand::Choose { post: self.post?, supernumerary: false },
+            "choose" => LiveCommand::Choose { post: self.post?, supernumerary: self.supernumerary },
+            "exchange" => LiveCommand::Exchange { post: self.post? },
             "release_held" => LiveCommand::ReleaseHeld,
             "pass" => LiveCommand::Pass,
             "open" => LiveCommand::Open,
@@ -212,9 +261,19 @@ pub async fn intern_command(
     headers: HeaderMap,
     Form(form): Form<CommandForm>,
 ) -> Result<Redirect, Failure> {
-    let role = Role::Intern { rank };
-    let room = portal.admit(&headers, amphi, role).await?;
-    carry_out(&room, role, &form, &pages::intern_path(amphi, rank)).await
+    let acting = portal.in_person(&headers, amphi, rank).await?;
+    carry_out(&acting.room, acting.role, &form, &acting.path()).await
+}
+
+/// A command of the holder of a proxy, sent by a form.
+pub async fn holder_command(
+    State(portal): State<Arc<Portal>>,
+    Path((amphi, rank)): Path<(AmphiId, CallRank)>,
+    headers: HeaderMap,
+    Form(form): Form<CommandForm>,
+) -> Result<Redirect, Failure> {
+    let acting = portal.by_proxy(&headers, amphi, rank).await?;
+    carry_out(&acting.room, acting.role, &form, &acting.path()).await
 }
 
 /// Carries the command out and leads back to the page, which says what became of it.
@@ -231,6 +290,9 @@ async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> R
         Err(_) => (Flash::Busy, form.post, form.rank),
     };
     let mut address = format!("{page}?resultat={}", flash.to_query());
+    if form.action == "exchange" {
+        address.push_str("&acte=exchange");
+    }
     if let Some(post) = post {
         address.push_str(&format!("&poste={post}"));
     }
@@ -238,6 +300,23 @@ async fn carry_out(room: &Room, role: Role, form: &CommandForm, page: &str) -> R
         address.push_str(&format!("&rang={rank}"));
     }
     Ok(Redirect::to(&address))
+}
+
+/// Leads back to `page`, which says what became of a command that is about no post of the form.
+pub(crate) fn answered(outcome: Result<Outcome, Busy>, page: &str) -> Redirect {
+    let (flash, post) = match outcome {
+        Ok(Outcome::Refused { rejection }) => {
+            let post = match rejection {
+                Rejection::WishTwice { post } | Rejection::UnknownPost { post } => Some(post),
+                _ => None,
+            };
+            (Flash::Refused(rejection), post)
+        }
+        Ok(_) => (Flash::Done, None),
+        Err(Busy) => (Flash::Busy, None),
+    };
+    let about = post.map_or_else(String::new, |post| format!("&poste={post}"));
+    Redirect::to(&format!("{page}?resultat={}{about}", flash.to_query()))
 }
 
 /// The post and the rank that a refusal is about.

@@ -3,7 +3,7 @@
 //! A door is opened by a personal link (`links.rs`), remembered for a browser in its session
 //! (`sessions.rs`), and asked for by each route before it looks at anything (`access.rs`).
 
-use amphi_engine::core::{AmphiId, CallRank};
+use amphi_engine::core::{AmphiId, CallRank, ProxyId};
 use amphi_engine::protocol::Role;
 use serde::Serialize;
 
@@ -40,12 +40,26 @@ impl Door {
         }
     }
 
-    /// The door that [`Door::role_columns`] describes.
-    pub(crate) fn from_columns(amphi: AmphiId, role: &str, rank: i32) -> Option<Self> {
-        let role = match (role, u16::try_from(rank).ok()?) {
-            ("intern", rank) => Role::Intern { rank: CallRank(rank) },
-            ("administrator", 0) => Role::Administrator,
-            ("spectator", 0) => Role::Spectator,
+    /// By which proxy, for holders.
+    pub(crate) fn proxy(self) -> Option<ProxyId> {
+        match self.role {
+            Role::Holder { proxy, .. } => Some(proxy),
+            Role::Intern { .. } | Role::Administrator | Role::Spectator => None,
+        }
+    }
+
+    /// The door that [`Door::role_columns`] and [`Door::proxy`] describe.
+    pub(crate) fn from_columns(
+        amphi: AmphiId,
+        role: &str,
+        rank: i32,
+        proxy: Option<ProxyId>,
+    ) -> Option<Self> {
+        let role = match (role, u16::try_from(rank).ok()?, proxy) {
+            ("intern", rank, None) => Role::Intern { rank: CallRank(rank) },
+            ("holder", rank, Some(proxy)) => Role::Holder { rank: CallRank(rank), proxy },
+            ("administrator", 0, None) => Role::Administrator,
+            ("spectator", 0, None) => Role::Spectator,
             _ => return None,
         };
         Some(Self { amphi, role })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::protocol::Role;
+use amphi_engine::room::Room;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -12,30 +13,40 @@ use crate::Portal;
 use crate::doors::Door;
 use crate::failure::Failure;
 use crate::pages::home::{self, GrantLink};
-use crate::sessions;
 use crate::writing::to_the_end;
+use crate::{people, sessions};
 
 /// The doors this browser has open.
 pub async fn home(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Html<String>, Failure> {
     let mut links = Vec::new();
     for (door, _) in portal.open_doors(&headers).await? {
-        links.push(GrantLink { label: label(&portal, door).await, href: door.path() });
+        if let Some(label) = label(&portal, door).await? {
+            links.push(GrantLink { label, href: door.path() });
+        }
     }
     Ok(Html(home::render(portal.page(), &links)))
 }
 
-async fn label(portal: &Portal, door: Door) -> String {
-    let title = match portal.registry.room(door.amphi).await {
-        Ok(room) => room.read(|ledger| ledger.amphi().setup().map(|setup| setup.title.clone())),
-        Err(_) => None,
-    };
-    let title = title.unwrap_or_else(|| "Amphi".to_owned());
-    match door.role {
+/// What a door leads to; nothing behind the door of a proxy that has ended.
+async fn label(portal: &Portal, door: Door) -> Result<Option<String>, Failure> {
+    let room = portal.registry.room(door.amphi).await.ok();
+    let ask = |room: Arc<Room>| room.read(|ledger| ledger.amphi().setup().map(|setup| setup.title.clone()));
+    let title = room.clone().and_then(ask).unwrap_or_else(|| "Amphi".to_owned());
+    Ok(Some(match door.role {
         Role::Intern { rank } => format!("{title} : votre rang, {rank}"),
-        Role::Holder { rank, .. } => format!("{title} : procuration pour le rang {rank}"),
+        Role::Holder { rank, proxy } => {
+            let ended = room.is_some_and(|room| {
+                room.read(|ledger| ledger.amphi().proxy_given(rank).is_none_or(|given| given.id != proxy))
+            });
+            if ended {
+                return Ok(None);
+            }
+            let principal = people::name(&portal.pool, door.amphi, rank).await?;
+            format!("{title} : procuration de {principal}, rang {rank}")
+        }
         Role::Administrator => format!("{title} : régie"),
         Role::Spectator => format!("{title} : écran public"),
-    }
+    }))
 }
 
 /// Opens the door of a personal link; programs are told which, browsers remember it.

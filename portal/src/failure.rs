@@ -24,6 +24,10 @@ pub enum Failure {
     NotAllowed,
     /// Not from our own pages.
     Foreign,
+    /// The proxy by which they came is no longer in force.
+    ProxyEnded,
+    /// More than this page takes.
+    TooLarge,
     /// There is no such thing.
     NotFound,
     /// What was sent is not what the form sends.
@@ -40,6 +44,8 @@ impl Failure {
             Self::SignIn => StatusCode::UNAUTHORIZED,
             Self::NotAllowed | Self::Foreign => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::ProxyEnded => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -105,6 +111,16 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
             "Cette page n’existe pas",
             "L’adresse est incomplète, ou ce qu’elle désignait n’existe pas. Repassez par l’accueil, ou rouvrez votre \
              lien personnel.",
+        ),
+        StatusCode::GONE => (
+            "Cette procuration a pris fin",
+            "Elle a été révoquée, elle a servi, ou la séance est terminée : ce lien n’ouvre plus rien, et rien n’a été \
+             choisi par cette demande. Si vous représentez encore cette personne, demandez-lui un nouveau lien.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "Ce fichier est trop lourd",
+            "Un document signé pèse 5 Mo au plus. Rien n’a été enregistré. Revenez à la page précédente et déposez un \
+             fichier plus léger : un PDF, ou une photo en qualité moyenne.",
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "Le serveur ne peut pas répondre maintenant",

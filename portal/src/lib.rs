@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+mod acting;
 mod amphi;
 mod assets;
 mod control;
@@ -18,12 +19,14 @@ pub mod pages;
 pub mod passes;
 pub mod people;
 pub mod pool;
+mod proxies;
 pub mod receipts;
 pub mod rounds;
 mod security;
 mod server;
 mod sessions;
 mod watching;
+mod wishes;
 mod writing;
 
 pub use server::{Portal, router};

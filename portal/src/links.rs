@@ -4,6 +4,7 @@
 //! accounts replace it for interns and administrators; invitations keep it.
 
 use amphi_engine::core::AmphiId;
+use amphi_engine::protocol::Role;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -90,7 +91,7 @@ impl LinkKey {
         };
         let rank = u16::from_be_bytes([body[18], body[19]]);
         let expires_at = i64::from_be_bytes(body[20..28].try_into().ok()?);
-        let door = Door::from_columns(amphi, role, i32::from(rank))?;
+        let door = Door::from_columns(amphi, role, i32::from(rank), None)?;
         (body[0] == VERSION && now < expires_at).then_some((door, expires_at))
     }
 
@@ -103,11 +104,13 @@ impl LinkKey {
 }
 
 fn body(door: Door, expires_at: i64) -> Vec<u8> {
-    let (role, rank) = door.role_columns();
-    let role = match role {
-        "intern" => 0,
-        "administrator" => 1,
-        _ => 2,
+    let (_, rank) = door.role_columns();
+    let role = match door.role {
+        Role::Intern { .. } => 0,
+        Role::Administrator => 1,
+        Role::Spectator => 2,
+        // Opens nothing: a proxy ends, what is signed does not. Its link is in a table (`proxies/`).
+        Role::Holder { .. } => 3,
     };
     let rank = u16::try_from(rank).expect("ranks are 16 bits wide");
     let mut body = Vec::with_capacity(BODY_BYTES + 32);
@@ -122,7 +125,6 @@ fn body(door: Door, expires_at: i64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use amphi_engine::core::CallRank;
-    use amphi_engine::protocol::Role;
 
     use super::*;
 

@@ -109,3 +109,19 @@ pub async fn seat(pool: &PgPool, amphi: AmphiId, in_call_order: &[InternId]) -> 
     .await?;
     Ok(())
 }
+
+/// First and last name of whoever stands at `rank`; the rank itself when nobody is written down there.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn name(pool: &PgPool, amphi: AmphiId, rank: CallRank) -> Result<String, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT i.first_name, i.last_name FROM roster r JOIN interns i ON i.id = r.intern_id
+         WHERE r.amphi_id = $1 AND r.call_rank = $2",
+        amphi.0,
+        i32::from(rank.0),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map_or_else(|| format!("le rang {rank}"), |row| format!("{} {}", row.first_name, row.last_name)))
+}

@@ -15,14 +15,25 @@ use crate::sessions::bearer;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// For what other people made: should a browser show it after all, then as foreign matter.
+const SANDBOXED_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'";
+
+/// Marks an answer that holds what somebody uploaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Sandboxed;
+
 /// Sets the same protective headers on every answer, errors included.
 pub async fn headers(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let policy = match response.extensions().get::<Sandboxed>() {
+        Some(Sandboxed) => SANDBOXED_POLICY,
+        None => CONTENT_SECURITY_POLICY,
+    };
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    set(header::CONTENT_SECURITY_POLICY, policy);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     // Not `no-referrer`: with it, browsers say `Origin: null` with forms, and we would refuse our own.
     set(header::REFERRER_POLICY, "same-origin");

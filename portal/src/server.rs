@@ -18,13 +18,18 @@ use tower_http::timeout::TimeoutLayer;
 use crate::links::LinkKey;
 use crate::pages::PageContext;
 use crate::passes::Passes;
+use crate::proxies::{document, entering, giving, overseeing};
 use crate::sessions::CookiePolicy;
-use crate::{amphi, assets, control, entrance, failure, live, mail, minutes, receipts, rounds, security};
+use crate::{
+    amphi, assets, control, entrance, failure, live, mail, minutes, receipts, rounds, security, wishes,
+};
 
 /// Largest body of a form: a reason of 500 characters, percent-encoded, and some fields.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 /// Longest a page may take; a frozen database must not hold every connection.
 const PAGE_WITHIN: Duration = Duration::from_secs(15);
+/// Longest an upload may take: 5 MiB from a telephone with a poor connection (0.35 Mbit/s).
+const UPLOAD_WITHIN: Duration = Duration::from_secs(120);
 /// Answers smaller than this are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u16 = 1_024;
 
@@ -64,6 +69,8 @@ impl Portal {
 /// | `GET /entrer/{token}` | whoever holds a personal link |
 /// | `POST /sortir` | everybody, for their own session |
 /// | `… /amphi/{amphi}/rang/{rank}…` | the intern at that rank |
+/// | `… /procuration/{secret}…` | whoever holds the link of a proxy in force |
+/// | `… /amphi/{amphi}/mandat/{rank}…` | the holder of a proxy of the intern at that rank |
 /// | `… /amphi/{amphi}/regie…` | administrators of that amphi |
 /// | `GET /amphi/{amphi}/pv…`, `GET /amphi/{amphi}/journal.jsonl` | administrators of that amphi |
 /// | `… /amphi/{amphi}/ecran…` | spectators and administrators of that amphi |
@@ -86,6 +93,25 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/amphi/{amphi}/regie/journal", get(control::journal_page))
         .route("/amphi/{amphi}/regie/nouveau", get(control::add_page))
         .route("/amphi/{amphi}/regie/ajouter", post(control::add))
+        .route("/amphi/{amphi}/rang/{rank}/voeux", get(wishes::own))
+        .route("/amphi/{amphi}/rang/{rank}/voeux/enregistrer", post(wishes::set_own))
+        .route("/amphi/{amphi}/rang/{rank}/procuration", get(giving::page))
+        .route("/amphi/{amphi}/rang/{rank}/procuration/verifier", post(giving::verify))
+        .route("/amphi/{amphi}/rang/{rank}/procuration/donner", post(giving::give))
+        .route("/amphi/{amphi}/rang/{rank}/procuration/revoquer", post(giving::revoke))
+        .route("/amphi/{amphi}/rang/{rank}/procuration/renvoyer", post(giving::send_again))
+        .route("/procuration/{secret}", get(entering::link))
+        .route("/procuration/{secret}/code", post(entering::send_code))
+        .route("/procuration/{secret}/confirmer", post(entering::confirm))
+        .route("/amphi/{amphi}/mandat/{rank}", get(amphi::holder))
+        .route("/amphi/{amphi}/mandat/{rank}/choisir/{post}", get(amphi::choose_by_proxy))
+        .route("/amphi/{amphi}/mandat/{rank}/commande", post(amphi::holder_command))
+        .route("/amphi/{amphi}/mandat/{rank}/recu", get(amphi::receipt_by_proxy))
+        .route("/amphi/{amphi}/mandat/{rank}/voeux", get(wishes::of_principal))
+        .route("/amphi/{amphi}/mandat/{rank}/voeux/enregistrer", post(wishes::set_of_principal))
+        .route("/amphi/{amphi}/regie/procuration/{rank}", get(overseeing::page))
+        .route("/amphi/{amphi}/regie/procuration/{rank}/document", get(document::download))
+        .route("/amphi/{amphi}/regie/procuration/{rank}/fin", post(overseeing::revert))
         .route("/amphi/{amphi}/regie/resultat", get(rounds::routes::all))
         .route("/amphi/{amphi}/regie/courriels", get(mail::desk::show))
         .route("/amphi/{amphi}/ecran", get(amphi::screen))
@@ -102,11 +128,16 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .layer(compression())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_WITHIN))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    let uploads = Router::new()
+        .route("/amphi/{amphi}/mandat/{rank}/document", post(document::file))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, UPLOAD_WITHIN))
+        .layer(DefaultBodyLimit::max(document::DOCUMENT_FORM_BYTES_MAX));
     let sockets = Router::new()
         .route("/amphi/{amphi}/rang/{rank}/direct", get(live::intern))
+        .route("/amphi/{amphi}/mandat/{rank}/direct", get(live::holder))
         .route("/amphi/{amphi}/regie/direct", get(live::control))
         .route("/amphi/{amphi}/ecran/direct", get(live::screen));
-    guarded(pages.merge(sockets), portal)
+    guarded(pages.merge(uploads).merge(sockets), portal)
 }
 
 /// What holds for every route. From the outside in: protective headers on whatever is answered; a page

@@ -2,7 +2,7 @@
 //!
 //! The cookie holds a random secret; the table holds its SHA-256, so that a leaked table opens nothing.
 
-use amphi_engine::core::AmphiId;
+use amphi_engine::core::{AmphiId, ProxyId};
 use axum::http::{HeaderMap, header};
 use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
@@ -60,7 +60,7 @@ fn hash_of(secret: &str) -> Vec<u8> {
 /// When the database does not answer.
 pub async fn doors(pool: &PgPool, secret: &str) -> Result<Option<(Uuid, Vec<Door>)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT s.id, d.amphi_id, d.role, d.call_rank FROM sessions s
+        "SELECT s.id, d.amphi_id, d.role, d.call_rank, d.proxy_id FROM sessions s
          JOIN session_doors d ON d.session_id = s.id
          WHERE s.secret_hash = $1 AND s.expires_at > now()
          ORDER BY d.amphi_id, d.role, d.call_rank",
@@ -68,8 +68,10 @@ pub async fn doors(pool: &PgPool, secret: &str) -> Result<Option<(Uuid, Vec<Door
     )
     .fetch_all(pool)
     .await?;
-    let door = |amphi, role: &str, rank| Door::from_columns(AmphiId(amphi), role, rank);
-    let doors = rows.iter().filter_map(|row| door(row.amphi_id, &row.role, row.call_rank)).collect();
+    let doors = rows.iter().filter_map(|row| {
+        Door::from_columns(AmphiId(row.amphi_id), &row.role, row.call_rank, row.proxy_id.map(ProxyId))
+    });
+    let doors = doors.collect();
     Ok(rows.first().map(|row| (row.id, doors)))
 }
 
@@ -80,15 +82,17 @@ pub async fn doors(pool: &PgPool, secret: &str) -> Result<Option<(Uuid, Vec<Door
 /// When the database does not answer; then nothing is opened.
 pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Option<String>, sqlx::Error> {
     let (role, rank) = door.role_columns();
+    let proxy = door.proxy().map(|proxy| proxy.0);
     if let Some(secret) = secret {
         let added = sqlx::query!(
-            "INSERT INTO session_doors (session_id, amphi_id, role, call_rank)
-             SELECT id, $2, $3, $4 FROM sessions WHERE secret_hash = $1 AND expires_at > now()
-             ON CONFLICT (session_id, amphi_id, role, call_rank) DO UPDATE SET role = excluded.role",
+            "INSERT INTO session_doors (session_id, amphi_id, role, call_rank, proxy_id)
+             SELECT id, $2, $3, $4, $5 FROM sessions WHERE secret_hash = $1 AND expires_at > now()
+             ON CONFLICT (session_id, amphi_id, role, call_rank) DO UPDATE SET proxy_id = excluded.proxy_id",
             hash_of(secret),
             door.amphi.0,
             role,
             rank,
+            proxy,
         )
         .execute(pool)
         .await?;
@@ -103,14 +107,15 @@ pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Opt
              INSERT INTO sessions (id, secret_hash, expires_at)
              VALUES ($1, $2, now() + make_interval(days => $3)) RETURNING id
          )
-         INSERT INTO session_doors (session_id, amphi_id, role, call_rank)
-         SELECT id, $4, $5, $6 FROM session",
+         INSERT INTO session_doors (session_id, amphi_id, role, call_rank, proxy_id)
+         SELECT id, $4, $5, $6, $7 FROM session",
         Uuid::now_v7(),
         hash_of(&secret),
         SESSION_DAYS,
         door.amphi.0,
         role,
         rank,
+        proxy,
     )
     .execute(pool)
     .await?;

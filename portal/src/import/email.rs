@@ -14,7 +14,7 @@ const MAX_LOCAL_CHARS: usize = 64;
 const MAX_LABEL_CHARS: usize = 63;
 
 /// The address in lower case, or why it is not one; the text is already clean.
-pub(super) fn normalise(text: &str) -> Result<String, &'static str> {
+pub(crate) fn normalise(text: &str) -> Result<String, &'static str> {
     let address = text.to_lowercase();
     let count = address.matches('@').count();
     if count > 1 {

@@ -13,7 +13,7 @@
 mod archive;
 mod columns;
 mod delimited;
-mod email;
+pub(crate) mod email;
 mod encoding;
 mod fields;
 mod interns;

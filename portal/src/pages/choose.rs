@@ -4,15 +4,18 @@
 
 use std::borrow::Cow;
 
-use amphi_engine::core::{CommandId, PostNumber, PostView, Snapshot, Standing, Timestamp};
+use amphi_engine::core::{
+    CallRank, CommandId, PostNumber, PostView, Snapshot, Standing, Supernumerary, Timestamp,
+};
 use amphi_engine::protocol::Me;
 use askama::Template;
 
-use super::facts::{may_choose, would_wait_for};
+use super::facts::{Choosing, Who, choosing, post_label, would_wait_for};
+use super::mandate::Mandate;
 use super::panel::{Panel, Situation, time_left};
 use super::posts::seats_line;
 use super::wording::{self, Zone, duration, say};
-use super::{PageContext, html, intern_path};
+use super::{PageContext, html};
 
 /// What the confirmation is made from.
 pub struct ChoosePage<'a> {
@@ -22,12 +25,21 @@ pub struct ChoosePage<'a> {
     pub snapshot: &'a Snapshot,
     /// Who chooses.
     pub me: &'a Me,
+    /// For whom, when it is not for oneself.
+    pub mandate: Option<&'a Mandate>,
     /// What.
     pub post: PostNumber,
     /// The server's clock.
     pub now: Timestamp,
     /// Id of the command the button sends.
     pub command_id: CommandId,
+}
+
+/// What there is to say about a right to an extra seat (3.3).
+struct ExtraSeat {
+    /// Nothing else is possible: the post is full.
+    only: bool,
+    said: String,
 }
 
 #[derive(Template)]
@@ -37,9 +49,14 @@ struct ChooseTemplate<'a> {
     title: &'a str,
     period: String,
     path: String,
+    rank: CallRank,
+    mandate: Option<&'a Mandate>,
     post: &'a PostView,
     seats: String,
+    action: &'static str,
+    heading: String,
     consequence: String,
+    extra_seat: Option<ExtraSeat>,
     button: String,
     time_left: String,
     possible: bool,
@@ -50,33 +67,57 @@ struct ChooseTemplate<'a> {
 /// The confirmation page; `None` when there is no such post.
 pub fn render(input: &ChoosePage<'_>) -> Option<String> {
     let (snapshot, rank) = (input.snapshot, input.me.rank);
+    let who = Who { me: input.me, mandate: input.mandate };
     let post = snapshot.posts.get(input.post.index())?;
     let zone = Zone::named(&snapshot.time_zone);
     let waits_for = would_wait_for(snapshot, rank, input.post);
-    let late = matches!(snapshot.participants.get(rank.index())?.standing, Standing::Late { .. });
-    let consequence = match (waits_for, late) {
-        (Some(turn), _) => say("choix.consequence.retenu", &[("rang", Cow::from(turn.to_string()))]),
-        (None, true) => say("choix.consequence.retard", &[]),
-        (None, false) => say("choix.consequence", &[]),
+    let standing = snapshot.participants.get(rank.index())?.standing;
+    let may = choosing(snapshot, who);
+    let exchanged = match (may, standing) {
+        (Choosing::Exchange, Standing::Placed { post, .. }) => Some(post),
+        _ => None,
     };
+    let extra_seat = extra_seat(input.me, post, exchanged);
     let my_turn = snapshot.now.turn.as_ref().filter(|turn| turn.rank == rank);
-    let may = may_choose(snapshot, rank);
     let mut impossible = Vec::new();
-    if !may {
-        let panel = Panel::of(&Situation { snapshot, rank, forecast: None, now: input.now, zone: &zone });
+    if may == Choosing::No {
+        let panel = Panel::of(&Situation { snapshot, who, forecast: None, now: input.now, zone: &zone });
         impossible = vec![say("choix.pas_possible", &[]), panel.label];
-    } else if post.seats_left == 0 {
+        if who.document_is_missing() {
+            impossible = vec![say("choix.pas_possible", &[]), say("tour.tour.document", &[])];
+        }
+    } else if post.seats_left == 0 && extra_seat.is_none() {
         impossible = vec![say("poste.complet", &[]), say("refus.post_taken.faire", &[])];
     }
+    let late = matches!(standing, Standing::Late { .. });
     Some(html(&ChooseTemplate {
         page: input.page,
         title: &snapshot.title,
         period: wording::period(snapshot.period),
-        path: intern_path(snapshot.amphi, rank),
+        path: who.path(snapshot),
+        rank,
+        mandate: input.mandate,
         post,
         seats: seats_line(post),
-        consequence,
-        button: say(if waits_for.is_some() { "choix.bouton.retenu" } else { "choix.bouton" }, &[]),
+        action: if exchanged.is_some() { "exchange" } else { "choose" },
+        heading: say(if exchanged.is_some() { "choix.titre.echange" } else { "choix.titre" }, &[]),
+        consequence: match (exchanged, waits_for) {
+            (Some(mine), _) => {
+                say("choix.consequence.echange", &[("mien", Cow::from(post_label(mine, snapshot)))])
+            }
+            (_, Some(turn)) => say("choix.consequence.retenu", &[("rang", Cow::from(turn.to_string()))]),
+            (_, None) => say(if late { "choix.consequence.retard" } else { "choix.consequence" }, &[]),
+        },
+        button: say(
+            match (&extra_seat, exchanged, waits_for) {
+                (Some(ExtraSeat { only: true, .. }), ..) => "choix.bouton.surnombre",
+                (_, Some(_), _) => "choix.bouton.echange",
+                (_, _, Some(_)) => "choix.bouton.retenu",
+                _ => "choix.bouton",
+            },
+            &[],
+        ),
+        extra_seat,
         time_left: my_turn.map_or_else(String::new, |turn| {
             say("choix.temps", &[("temps", Cow::from(duration(time_left(turn, input.now))))])
         }),
@@ -84,4 +125,17 @@ pub fn render(input: &ChoosePage<'_>) -> Option<String> {
         impossible,
         command_id: input.command_id,
     }))
+}
+
+/// A right to an extra seat, where it can be used: not on a full post when the semester is to count, and
+/// not in an exchange.
+fn extra_seat(me: &Me, post: &PostView, exchanged: Option<PostNumber>) -> Option<ExtraSeat> {
+    let full = post.seats_left == 0;
+    let said = match me.supernumerary? {
+        _ if exchanged.is_some() => return None,
+        Supernumerary::Validating if full => return None,
+        Supernumerary::Validating => say("choix.surnombre.validating", &[]),
+        Supernumerary::NonValidating => say("choix.surnombre.non_validating", &[]),
+    };
+    Some(ExtraSeat { only: full, said })
 }

@@ -4,9 +4,13 @@
 
 use std::borrow::Cow;
 
+use amphi_engine::core::policies::LatePolicy;
 use amphi_engine::core::{CallRank, Forecast, Millis, PostNumber, Snapshot, Standing, Status, Timestamp};
+use amphi_engine::protocol::Me;
 
+use super::mandate::Mandate;
 use super::wording::{self, Zone, duration, say};
+use super::{holder_path, intern_path};
 
 /// How many of the last choices are shown.
 const LAST_CHOICES: usize = 3;
@@ -139,16 +143,89 @@ pub(super) fn people_before(snapshot: &Snapshot, rank: CallRank) -> usize {
     waiting + usize::from(snapshot.now.turn.as_ref().is_some_and(|turn| turn.rank < rank))
 }
 
-/// Whether `rank` may choose at this moment.
-pub(super) fn may_choose(snapshot: &Snapshot, rank: CallRank) -> bool {
-    let standing = snapshot.participants.get(rank.index()).map(|p| p.standing);
-    snapshot.now.status == Status::Open && matches!(standing, Some(Standing::InTurn | Standing::Late { .. }))
+/// What somebody may do with a post at this moment; the core decides again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choosing {
+    /// Nothing.
+    No,
+    /// Take it.
+    Choose,
+    /// Take it for the one they have (3.6).
+    Exchange,
+}
+
+impl Choosing {
+    /// As in `data-choix`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::No => "non",
+            Self::Choose => "oui",
+            Self::Exchange => "echange",
+        }
+    }
+}
+
+/// What `who` may do now.
+pub(super) fn choosing(snapshot: &Snapshot, who: Who<'_>) -> Choosing {
+    let standing = snapshot.participants.get(who.me.rank.index()).map(|p| p.standing);
+    let kept_from_it = who.is_represented(snapshot) || who.document_is_missing();
+    match standing {
+        _ if snapshot.now.status != Status::Open => Choosing::No,
+        Some(Standing::InTurn) if !kept_from_it => Choosing::Choose,
+        Some(Standing::Late { .. }) if !kept_from_it && late_may_choose(snapshot) => Choosing::Choose,
+        Some(Standing::Placed { .. }) if snapshot.policies.vacancy_round && turns_are_over(snapshot) => {
+            Choosing::Exchange
+        }
+        _ => Choosing::No,
+    }
+}
+
+/// Whether the policy lets somebody choose whose turn is over (3.6).
+pub(super) fn late_may_choose(snapshot: &Snapshot) -> bool {
+    match snapshot.policies.late {
+        LatePolicy::Now | LatePolicy::AfterCurrentTurn => true,
+        LatePolicy::EndOfSession => turns_are_over(snapshot),
+        LatePolicy::Forfeit => false,
+    }
+}
+
+/// Whether nobody is in turn or still to be called.
+pub(super) fn turns_are_over(snapshot: &Snapshot) -> bool {
+    snapshot.now.turn.is_none() && !snapshot.participants.iter().any(|p| p.standing.is_waiting())
+}
+
+/// Who looks at a page of a rank: the intern, or the holder of their proxy.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub me: &'a Me,
+    pub mandate: Option<&'a Mandate>,
+}
+
+impl Who<'_> {
+    /// Whether only the holder acts: the turn of somebody who is represented has opened (3.4).
+    pub fn is_represented(self, snapshot: &Snapshot) -> bool {
+        self.mandate.is_none() && self.me.proxy.is_some() && self.me.rank < snapshot.now.next_rank
+    }
+
+    /// Whether the holder has to file the signed document first (3.4).
+    pub fn document_is_missing(self) -> bool {
+        self.mandate.is_some_and(Mandate::document_is_missing)
+    }
+
+    /// Path of their page.
+    pub fn path(self, snapshot: &Snapshot) -> String {
+        match self.mandate {
+            None => intern_path(snapshot.amphi, self.me.rank),
+            Some(_) => holder_path(snapshot.amphi, self.me.rank),
+        }
+    }
 }
 
 /// The rank whose turn makes a choice of the last seat of `post` by `rank` wait (3.3).
 pub(super) fn would_wait_for(snapshot: &Snapshot, rank: CallRank, post: PostNumber) -> Option<CallRank> {
     let late = matches!(snapshot.participants.get(rank.index())?.standing, Standing::Late { .. });
     let last_seat = snapshot.posts.get(post.index())?.seats_left == 1;
+    let every = snapshot.policies.late == LatePolicy::AfterCurrentTurn;
     let turn = snapshot.now.turn.as_ref()?;
-    (late && last_seat && turn.rank != rank).then_some(turn.rank)
+    (late && (last_seat || every) && turn.rank != rank).then_some(turn.rank)
 }

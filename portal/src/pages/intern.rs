@@ -3,18 +3,21 @@
 //! Shows the truth of `now` without JavaScript; `assets/intern.js` keeps it true. Deliberately
 //! absent: names. Everybody is a rank and a pseudonym here.
 
+use amphi_engine::core::policies::ProxyPolicy;
 use amphi_engine::core::{CommandId, Forecast, Snapshot, Standing, Status, Timestamp};
 use amphi_engine::protocol::{Me, Position};
 use askama::Template;
 use serde_json::json;
 
-use super::facts::{AmphiNow, may_choose};
+use super::facts::{AmphiNow, Choosing, Who, choosing, post_label};
 use super::flash::{Flash, FlashView};
+use super::mandate::Mandate;
 use super::panel::{Panel, Situation};
 use super::posts::{PostFilter, PostList};
 use super::receipt::ReceiptView;
-use super::wording::{self, Audience, Rule, Zone, rules};
-use super::{PageContext, html, intern_path, island, rehearsal_line};
+use super::wishes::WishPanel;
+use super::wording::{self, Audience, Rule, Zone, rules, say, standing_code, template};
+use super::{PageContext, html, island, rehearsal_line};
 
 /// What the intern's page is made from.
 pub struct InternPage<'a> {
@@ -26,6 +29,12 @@ pub struct InternPage<'a> {
     pub position: Position,
     /// Whose page.
     pub me: &'a Me,
+    /// For whom it is used, when it is not by the intern.
+    pub mandate: Option<&'a Mandate>,
+    /// Why a document was not filed, as a word of the address.
+    pub document_refused: Option<&'a str>,
+    /// Which act the flash is about.
+    pub act: Option<&'a str>,
     /// Forecasts of all ranks, by index, at `now`.
     pub forecasts: &'a [Option<Forecast>],
     /// The server's clock (the rehearsal's, in a rehearsal).
@@ -50,6 +59,11 @@ struct InternTemplate<'a> {
     path: String,
     rank: String,
     pseudonym: &'a str,
+    mandate: Option<&'a Mandate>,
+    document_problem: &'static str,
+    proxy_line: Option<&'static str>,
+    undone: Option<UndoneView>,
+    wishes: Option<WishPanel>,
     rank_explanation: Vec<String>,
     rules: Vec<Rule>,
     panel: Panel,
@@ -62,61 +76,133 @@ struct InternTemplate<'a> {
     posts: PostList<'a>,
     filter: &'a PostFilter,
     filters_set: usize,
-    may_choose: bool,
+    choosing: Choosing,
+    extra_seat: &'static str,
     may_pass: bool,
     may_release: bool,
     pass_id: CommandId,
     release_id: CommandId,
+    document_id: CommandId,
     flash: Option<FlashView>,
     data: String,
     words: String,
 }
 
-/// The page of one intern.
+/// A choice that was undone, said.
+struct UndoneView {
+    title: String,
+    lines: [String; 2],
+}
+
+fn undone(snapshot: &Snapshot, me: &Me, zone: &Zone, now: Timestamp) -> Option<UndoneView> {
+    let undone = me.undone.as_ref()?;
+    let standing = snapshot.participants.get(me.rank.index())?.standing;
+    if matches!(standing, Standing::Placed { .. }) {
+        return None;
+    }
+    let over = matches!(snapshot.now.status, Status::Closed | Status::Annulled { .. });
+    let next = format!("defait.{}", standing_code(&standing));
+    let next = if over || template(&next).is_none() { "defait.autre" } else { &next };
+    let time = zone.moment(undone.at, now);
+    Some(UndoneView {
+        title: say("defait.titre", &[("poste", post_label(undone.post, snapshot).into())]),
+        lines: [
+            say("defait.motif", &[("heure", time.into()), ("motif", undone.reason.clone().into())]),
+            say(next, &[]),
+        ],
+    })
+}
+
+/// What the intern is told of their proxy, with the way to its page; nothing where there are none.
+fn proxy_line(snapshot: &Snapshot, me: &Me) -> Option<&'static str> {
+    let standing = snapshot.participants.get(me.rank.index())?.standing;
+    let to_choose = matches!(standing, Standing::Waiting | Standing::Late { .. });
+    let running = matches!(snapshot.now.status, Status::Published | Status::Open | Status::Suspended { .. });
+    match me.proxy {
+        _ if snapshot.policies.proxies == ProxyPolicy::Off || !snapshot.round.has_turns() || !running => None,
+        Some(_) => Some("Vous avez donné procuration : voir où elle en est"),
+        None if to_choose => Some("Je ne pourrai pas me connecter : donner procuration"),
+        None => None,
+    }
+}
+
+fn document_problem(refused: Option<&str>) -> &'static str {
+    match refused {
+        Some("vide") => "Aucun fichier n’a été joint. Choisissez le document, puis déposez-le.",
+        Some("nature") => {
+            "Ce fichier n’est ni un PDF, ni une image JPEG ou PNG. Rien n’a été enregistré : déposez un autre fichier."
+        }
+        Some("trop") => {
+            "Cinq documents ont déjà été déposés. Appelez l’administration si aucun n’est le bon."
+        }
+        _ => "",
+    }
+}
+
+/// The page of one intern, or of the holder of their proxy.
 pub fn render(input: &InternPage<'_>) -> String {
-    let (snapshot, rank) = (input.snapshot, input.me.rank);
+    let (snapshot, me, rank) = (input.snapshot, input.me, input.me.rank);
+    let who = Who { me, mandate: input.mandate };
     let zone = Zone::named(&snapshot.time_zone);
     let standing = snapshot.participants.get(rank.index()).map(|p| p.standing);
     let forecast = input.forecasts.get(rank.index()).copied().flatten();
-    let situation = Situation { snapshot, rank, forecast, now: input.now, zone: &zone };
+    let situation = Situation { snapshot, who, forecast, now: input.now, zone: &zone };
     let placed = matches!(standing, Some(Standing::Placed { .. }));
-    let done = if placed { "fait.choose" } else { "fait" };
+    let done = match input.act {
+        Some("document") => "fait.proxy_document",
+        Some("exchange") => "fait.exchange",
+        _ if placed => "fait.choose",
+        _ => "fait",
+    };
     let open = snapshot.now.status == Status::Open;
+    let acts = !who.is_represented(snapshot);
+    let path = who.path(snapshot);
     html(&InternTemplate {
         page: input.page,
         position: input.position,
         title: &snapshot.title,
         period: wording::period(snapshot.period),
-        path: intern_path(snapshot.amphi, rank),
         rank: rank.to_string(),
-        pseudonym: &input.me.pseudonym,
-        rank_explanation: wording::rank_explanation(&input.me.rank_basis),
+        pseudonym: &me.pseudonym,
+        mandate: input.mandate,
+        document_problem: document_problem(input.document_refused),
+        proxy_line: proxy_line(snapshot, me).filter(|_| input.mandate.is_none()),
+        undone: undone(snapshot, me, &zone, input.now),
+        wishes: WishPanel::of(snapshot, who, &zone, input.now),
+        rank_explanation: wording::rank_explanation(&me.rank_basis),
         rules: rules(snapshot.round, &snapshot.policies, snapshot.turn_duration),
         panel: Panel::of(&situation),
-        receipt: input.me.receipt.as_ref().map(|receipt| ReceiptView::of(receipt, &zone)),
+        receipt: me.receipt.as_ref().map(|receipt| ReceiptView::of(receipt, &zone)),
         now_said: zone.full(input.now),
         clock: zone.time_to_the_second(input.now),
         zone_line: wording::say("amphi.zone", &[("zone", zone.label().into())]),
         rehearsal: rehearsal_line(input.speed),
         amphi: AmphiNow::of(snapshot, &zone, input.forecasts, input.now),
-        posts: PostList::of(snapshot, &input.filter, rank),
+        posts: PostList::of(snapshot, &input.filter, me),
         filter: &input.filter,
         filters_set: input.filter.count(),
-        may_choose: may_choose(snapshot, rank),
-        may_pass: open && standing == Some(Standing::InTurn),
-        may_release: open && snapshot.now.held.iter().any(|held| held.rank == rank),
+        choosing: choosing(snapshot, who),
+        extra_seat: super::extra_seat_code(me),
+        may_pass: open && acts && standing == Some(Standing::InTurn),
+        may_release: open && acts && snapshot.now.held.iter().any(|held| held.rank == rank),
         pass_id: (input.new_command_id)(),
         release_id: (input.new_command_id)(),
+        document_id: (input.new_command_id)(),
         flash: input.flash.as_ref().map(|flash| flash.view(Audience::Intern, snapshot, done)),
         data: island(&json!({
-            "path": intern_path(snapshot.amphi, rank),
+            "path": path,
             "zone_label": zone.label(),
             "snapshot": snapshot,
             "position": input.position,
-            "me": input.me,
+            "me": me,
+            "mandate": input.mandate.map(|mandate| json!({
+                "principal": mandate.principal,
+                "document_missing": mandate.document_is_missing(),
+            })),
             "now": input.now,
             "speed": input.speed,
         })),
         words: island(&wording::dictionary()),
+        path,
     })
 }

@@ -18,9 +18,14 @@
 //! Intern's page:
 //! - `#mon-tour[data-etat]`: `brouillon`, `attente`, `tour`, `retard`, `retenu` (late choice held), `place`,
 //!   `suspendu`, `ailleurs`, `retire`, `clos`, `annule`; `#heure-prevue[datetime]`, `#compte-a-rebours`;
-//! - `#postes[data-choix="oui|non"]` with `[data-poste="12"][data-places="2"]`, in each a link `.choisir`;
+//! - `#postes[data-choix="oui|non|echange"]` with `[data-poste="12"][data-places="2"]`, in each a link `.choisir`;
 //!   `#recherche`, `#filtres` (`libres`, `specialite`, `phase`, `critere`, `tri`), `#reordonner`, `#compte`;
-//! - `dialog#confirmation` with `#confirmer`, `#renoncer`; `#recu[data-code]`; `#retirer`, `#passer`.
+//! - `dialog#confirmation` with `#surnombre`, `#confirmer`, `#renoncer`; `#recu[data-code]`; `#retirer`, `#passer`;
+//! - `#voeux[data-version]`, `#voeux-liste [data-voeu]`, each with `.poignee`; `#voeux-enregistrer`, `#voeux-etat`; in
+//!   each post a button `.voeu[aria-pressed]`; `#defait`, when a choice was undone.
+//!
+//! The page of a proxy's holder is the same, below `/mandat/`, with `#mandat` and `form#document`; on their principal's,
+//! `#mon-tour[data-etat=represente]` from the opening of the turn on.
 //!
 //! Control room: `#internes tr[data-rang][data-etat][data-presence]`, `#tour-en-cours[data-rang]` with
 //! `#compte-a-rebours`, one `form.acte[data-acte]` per act, `dialog#acte` with `#acte-confirmer`,
@@ -37,20 +42,25 @@ mod facts;
 mod flash;
 pub mod home;
 pub mod intern;
+mod mandate;
 mod panel;
 mod posts;
+pub(crate) mod proxies;
 pub mod receipt;
 pub mod screen;
+pub mod wishes;
 pub mod wording;
 
 #[cfg(test)]
 mod tests;
 
-use amphi_engine::core::{AmphiId, CallRank};
+use amphi_engine::core::{AmphiId, CallRank, Supernumerary};
+use amphi_engine::protocol::Me;
 use askama::Template;
 use serde::Serialize;
 
 pub use flash::Flash;
+pub use mandate::{Mandate, SignedDocument};
 pub use posts::PostFilter;
 
 /// What every page needs from whoever serves it.
@@ -87,6 +97,15 @@ pub fn control_path(amphi: AmphiId) -> String {
 /// Path of the public screen.
 pub fn screen_path(amphi: AmphiId) -> String {
     format!("/amphi/{amphi}/ecran")
+}
+
+/// As in `data-surnombre`: which right to an extra seat somebody has (3.3).
+fn extra_seat_code(me: &Me) -> &'static str {
+    match me.supernumerary {
+        Some(Supernumerary::Validating) => "validant",
+        Some(Supernumerary::NonValidating) => "non-validant",
+        None => "",
+    }
 }
 
 /// `value` as JSON that may stand inside a `<script type="application/json">`.

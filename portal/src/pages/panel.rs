@@ -5,9 +5,12 @@
 
 use std::borrow::Cow;
 
-use amphi_engine::core::{CallRank, Forecast, Millis, Snapshot, Standing, Status, Timestamp, Turn};
+use amphi_engine::core::policies::LatePolicy;
+use amphi_engine::core::{
+    ChoiceManner, Forecast, Millis, PostNumber, Snapshot, Standing, Status, Timestamp, Turn,
+};
 
-use super::facts::{people_before, post_label};
+use super::facts::{Choosing, Who, choosing, late_may_choose, people_before, post_label};
 use super::wording::{self, Zone, countdown, duration, say};
 
 /// Further away than this, one is told when to come back…
@@ -35,7 +38,7 @@ pub(super) struct Panel {
 /// What a panel is made from.
 pub(super) struct Situation<'a> {
     pub snapshot: &'a Snapshot,
-    pub rank: CallRank,
+    pub who: Who<'a>,
     pub forecast: Option<Forecast>,
     pub now: Timestamp,
     pub zone: &'a Zone,
@@ -44,8 +47,10 @@ pub(super) struct Situation<'a> {
 impl Panel {
     pub fn of(situation: &Situation<'_>) -> Self {
         let snapshot = situation.snapshot;
-        let standing =
-            snapshot.participants.get(situation.rank.index()).map_or(Standing::Withdrawn, |p| p.standing);
+        let standing = snapshot
+            .participants
+            .get(situation.who.me.rank.index())
+            .map_or(Standing::Withdrawn, |p| p.standing);
         match (&snapshot.now.status, standing) {
             (Status::Annulled { reason }, _) => annulled(reason),
             (_, Standing::Placed { .. }) => situation.placed(standing),
@@ -89,7 +94,7 @@ impl Situation<'_> {
         } else {
             say("tour.entre", &[("tot", Cow::from(earliest)), ("tard", Cow::from(latest))])
         };
-        let before = people_before(self.snapshot, self.rank);
+        let before = people_before(self.snapshot, self.who.me.rank);
         let before_said = match before {
             0 => say("tour.devant.0", &[]),
             n => say("tour.devant", &[("n", Cow::from(n.to_string()))]),
@@ -129,7 +134,7 @@ impl Situation<'_> {
 
     /// The planned time, when it moved by a minute or more.
     fn convoked(&self, expected: Timestamp) -> String {
-        let planned = self.snapshot.participants.get(self.rank.index()).and_then(|p| p.planned_at);
+        let planned = self.snapshot.participants.get(self.who.me.rank.index()).and_then(|p| p.planned_at);
         planned
             .filter(|planned| (expected - *planned).0 >= MINUTE)
             .map_or_else(String::new, |planned| self.zone.moment(planned, expected))
@@ -139,23 +144,43 @@ impl Situation<'_> {
         let left = self.time_left();
         let deadline = self.snapshot.now.turn.as_ref().map_or(self.now, |turn| turn.deadline);
         let time = self.zone.time_to_the_second(deadline);
+        if self.who.is_represented(self.snapshot) {
+            return Panel {
+                state: "represente",
+                meaning: "calme",
+                label: say("tour.represente", &[]),
+                countdown: countdown(left),
+                detail: say("tour.represente.detail", &[("heure", Cow::from(time))]),
+                advice: say("tour.represente.conseil", &[]),
+                ..Panel::default()
+            };
+        }
         Panel {
             state: "tour",
             meaning: "a-faire",
             label: say("tour.tour", &[]),
             countdown: countdown(left),
-            detail: if left.0 > 0 {
+            detail: if self.who.document_is_missing() {
+                say("tour.tour.document", &[])
+            } else if left.0 > 0 {
                 say("tour.tour.detail", &[("heure", Cow::from(time))])
             } else {
                 say("tour.tour.ecoule", &[])
             },
-            advice: say("tour.tour.conseil", &[]),
+            advice: say(
+                if self.late_is_over() { "tour.tour.conseil.forclos" } else { "tour.tour.conseil" },
+                &[],
+            ),
             ..Panel::default()
         }
     }
 
+    fn late_is_over(&self) -> bool {
+        self.snapshot.policies.late == LatePolicy::Forfeit
+    }
+
     fn late(&self, since: Timestamp, passed: bool) -> Panel {
-        if let Some(held) = self.snapshot.now.held.iter().find(|held| held.rank == self.rank) {
+        if let Some(held) = self.snapshot.now.held.iter().find(|held| held.rank == self.who.me.rank) {
             return Panel {
                 state: "retenu",
                 meaning: "retard",
@@ -170,36 +195,59 @@ impl Situation<'_> {
             };
         }
         let key = if passed { "tour.retard.passe" } else { "tour.retard.fini" };
+        let detail = if self.late_is_over() {
+            "tour.retard.forclos"
+        } else if !late_may_choose(self.snapshot) {
+            "tour.retard.fin"
+        } else if self.who.is_represented(self.snapshot) {
+            "tour.retard.represente"
+        } else if self.who.document_is_missing() {
+            "tour.tour.document"
+        } else {
+            "tour.retard.detail"
+        };
         Panel {
             state: "retard",
             meaning: "retard",
             label: say("tour.retard", &[]),
-            detail: say("tour.retard.detail", &[]),
+            detail: say(detail, &[]),
             advice: say(key, &[("heure", Cow::from(self.zone.moment(since, self.now)))]),
             ..Panel::default()
         }
     }
 
     fn placed(&self, standing: Standing) -> Panel {
-        let Standing::Placed { post, at, manner, .. } = standing else { return Panel::default() };
-        let manner = wording::manner(manner);
+        let Standing::Placed { post, seat, at, manner, .. } = standing else { return Panel::default() };
+        let time = Cow::from(self.zone.moment(at, self.now));
+        let wish = self.wish_number(post).filter(|_| manner == ChoiceManner::SafetyNet);
+        let detail = match wish {
+            Some(n) => say("tour.place.filet", &[("heure", time), ("n", Cow::from(n.to_string()))]),
+            None => {
+                let key = if seat.is_some() { "tour.place.detail" } else { "tour.place.surnombre" };
+                say(key, &[("heure", time), ("maniere", Cow::from(wording::manner(manner)))])
+            }
+        };
+        let exchange = choosing(self.snapshot, self.who) == Choosing::Exchange;
         Panel {
             state: "place",
             meaning: "fait",
             label: say("tour.place", &[]),
             post: post_label(post, self.snapshot),
-            detail: say(
-                "tour.place.detail",
-                &[("heure", Cow::from(self.zone.moment(at, self.now))), ("maniere", Cow::from(manner))],
-            ),
-            advice: say("tour.place.conseil", &[]),
+            detail,
+            advice: say(if exchange { "tour.place.echange" } else { "tour.place.conseil" }, &[]),
             ..Panel::default()
         }
     }
 
+    /// Which of their wishes `post` is, from 1.
+    fn wish_number(&self, post: PostNumber) -> Option<usize> {
+        let wishes = &self.who.me.wishes.as_ref()?.wishes;
+        wishes.iter().position(|wish| *wish == post).map(|index| index + 1)
+    }
+
     fn suspended(&self, standing: Standing, reason: &str, since: Timestamp) -> Panel {
         let time = Cow::from(self.zone.moment(since, self.now));
-        let held = self.snapshot.now.held.iter().find(|held| held.rank == self.rank);
+        let held = self.snapshot.now.held.iter().find(|held| held.rank == self.who.me.rank);
         let advice = match (standing, self.forecast, held) {
             (Standing::InTurn, ..) => {
                 say("tour.suspendu.tour", &[("temps", Cow::from(duration(self.time_left())))])

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use amphi_engine::core::{CallRank, PostView, Snapshot, Standing};
+use amphi_engine::core::{PostView, Snapshot, Standing};
+use amphi_engine::protocol::Me;
 
 use super::wording::say;
 
@@ -78,6 +79,8 @@ pub(super) struct PostItem<'a> {
     pub seats: String,
     pub label: String,
     pub mine: String,
+    /// "Vœu 2", or empty.
+    pub wish: String,
 }
 
 /// The list and what can be asked of it.
@@ -91,10 +94,10 @@ pub(super) struct PostList<'a> {
 }
 
 impl<'a> PostList<'a> {
-    pub fn of(snapshot: &'a Snapshot, filter: &PostFilter, me: CallRank) -> Self {
+    pub fn of(snapshot: &'a Snapshot, filter: &PostFilter, me: &Me) -> Self {
         let mut items: Vec<PostItem<'a>> =
             snapshot.posts.iter().map(|view| item(view, snapshot, filter, me)).collect();
-        items.sort_by_cached_key(|item| sort_key(item.view, &filter.order));
+        items.sort_by_cached_key(|item| (wish_index(me, item.view), sort_key(item.view, &filter.order)));
         let shown = items.iter().filter(|item| !item.hidden).count();
         let distinct = |of: &dyn Fn(&'a PostView) -> Vec<&'a str>| {
             let mut values: Vec<&str> =
@@ -114,7 +117,15 @@ impl<'a> PostList<'a> {
     }
 }
 
-fn item<'a>(view: &'a PostView, snapshot: &Snapshot, filter: &PostFilter, me: CallRank) -> PostItem<'a> {
+/// Its place among somebody's wishes, from 0; after all of them when it is none. Wishes come first.
+fn wish_index(me: &Me, view: &PostView) -> usize {
+    let wishes = me.wishes.iter().flat_map(|wishes| &wishes.wishes);
+    wishes.enumerate().find(|(_, wish)| **wish == view.number).map_or(usize::MAX, |(index, _)| index)
+}
+
+fn item<'a>(view: &'a PostView, snapshot: &Snapshot, filter: &PostFilter, me: &Me) -> PostItem<'a> {
+    let wish = wish_index(me, view);
+    let me = me.rank;
     let standing = snapshot.participants.get(me.index()).map(|p| p.standing);
     let mine = matches!(standing, Some(Standing::Placed { post, .. }) if post == view.number);
     let held = snapshot.now.held.iter().any(|held| held.rank == me && held.post == view.number);
@@ -127,6 +138,11 @@ fn item<'a>(view: &'a PostView, snapshot: &Snapshot, filter: &PostFilter, me: Ca
             (true, _) => say("poste.mon_choix", &[]),
             (_, true) => say("poste.mon_attente", &[]),
             _ => String::new(),
+        },
+        wish: if wish == usize::MAX {
+            String::new()
+        } else {
+            say("poste.voeu", &[("n", Cow::from((wish + 1).to_string()))])
         },
         label,
     }

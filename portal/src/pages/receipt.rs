@@ -5,7 +5,7 @@ use amphi_engine::protocol::Receipt;
 use askama::Template;
 
 use super::wording::{self, Zone};
-use super::{PageContext, html, intern_path};
+use super::{PageContext, html};
 
 /// What the receipt page is made from.
 pub struct ReceiptPage<'a> {
@@ -17,6 +17,8 @@ pub struct ReceiptPage<'a> {
     pub pseudonym: &'a str,
     /// IANA zone of the amphi.
     pub time_zone: &'a str,
+    /// The page it belongs to: the intern's, or their holder's.
+    pub back: String,
     /// Why the session was annulled, when it was: then the receipt proves a choice without effect.
     pub annulled: Option<&'a str>,
     /// The server's clock.
@@ -89,7 +91,7 @@ pub fn render(input: &ReceiptPage<'_>) -> String {
         receipt: ReceiptView::of(input.receipt, &zone),
         pseudonym: input.pseudonym,
         annulled: input.annulled,
-        path: intern_path(input.receipt.amphi, input.receipt.rank),
+        path: input.back.clone(),
         printed: zone.full(input.now),
     })
 }

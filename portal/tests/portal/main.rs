@@ -15,6 +15,7 @@ mod passes;
 mod policies;
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod postgres;
+mod proxies;
 mod receipts;
 mod rights;
 mod rounds;
@@ -23,3 +24,4 @@ mod scene;
 mod site;
 mod story;
 mod texts;
+mod wishes;

@@ -32,6 +32,14 @@ struct Expected {
     method: Method,
     form: &'static [(&'static str, &'static str)],
     statuses: [u16; 8],
+    /// What the holder of rank 3's proxy gets: what another rank gets, unless it is their own page.
+    holder: u16,
+}
+
+impl Expected {
+    fn by_holder(self, holder: u16) -> Self {
+        Self { holder, ..self }
+    }
 }
 
 const CHOOSE: &[(&str, &str)] = &[("action", "choose"), ("post", "1")];
@@ -46,6 +54,31 @@ const ADD: &[(&str, &str)] = &[
     ("effectif_promotion", "9000"),
     ("reason", "Oubli de la liste"),
 ];
+const GIVE: &[(&str, &str)] =
+    &[("name", "Camille Roux"), ("email", "camille@exemple.fr"), ("phone", "06 12 34 56 78")];
+/// The intern at that rank, and nobody else.
+const OWN: [u16; 8] = [401, 200, 403, 404, 403, 404, 403, 404];
+/// None of them: the holder alone.
+const NOBODY: [u16; 8] = [401, 403, 403, 404, 403, 404, 403, 404];
+
+/// What an act answers where a page answers 200.
+fn done(status: u16) -> u16 {
+    if status == 200 { 303 } else { status }
+}
+
+/// What lies below the page of the holder of rank 3's proxy.
+fn mandate(below: &str) -> String {
+    path(1, Role::Holder { rank: amphi_engine::core::CallRank(3), proxy: NO_PROXY }) + below
+}
+
+/// What lies below the control room.
+fn control(below: &str) -> String {
+    path(1, Role::Administrator) + below
+}
+
+/// Paths do not say which proxy.
+const NO_PROXY: amphi_engine::core::ProxyId = amphi_engine::core::ProxyId(uuid::Uuid::nil());
+
 const INTERN: Role = Role::Intern { rank: amphi_engine::core::CallRank(1) };
 /// In the order of the visitors: none own rank amphi adm adm2 spec spec2.
 const ADMINISTRATORS_ONLY: [u16; 8] = [401, 403, 403, 404, 200, 404, 403, 404];
@@ -56,10 +89,22 @@ fn minutes(file: &str) -> String {
 }
 
 fn table() -> Vec<Expected> {
-    let get =
-        |route, address, statuses| Expected { route, address, method: Method::GET, form: &[], statuses };
-    let post =
-        |route, address, form, statuses| Expected { route, address, method: Method::POST, form, statuses };
+    let get = |route, address, statuses: [u16; 8]| Expected {
+        route,
+        address,
+        method: Method::GET,
+        form: &[],
+        statuses,
+        holder: statuses[2],
+    };
+    let post = |route, address, form, statuses: [u16; 8]| Expected {
+        route,
+        address,
+        method: Method::POST,
+        form,
+        statuses,
+        holder: statuses[2],
+    };
     vec![
         get("/", |_| "/".to_owned(), [200; 8]),
         get("/sante", |_| "/sante".to_owned(), [200; 8]),
@@ -145,6 +190,76 @@ fn table() -> Vec<Expected> {
         get("/amphi/{amphi}/pv.xlsx", |_| minutes("/pv.xlsx"), ADMINISTRATORS_ONLY),
         get("/amphi/{amphi}/pv.csv", |_| minutes("/pv.csv"), ADMINISTRATORS_ONLY),
         get("/amphi/{amphi}/journal.jsonl", |_| minutes("/journal.jsonl"), ADMINISTRATORS_ONLY),
+        get("/amphi/{amphi}/rang/{rank}/voeux", |_| path(1, INTERN) + "/voeux", OWN),
+        post(
+            "/amphi/{amphi}/rang/{rank}/voeux/enregistrer",
+            |_| path(1, INTERN) + "/voeux/enregistrer",
+            &[],
+            OWN.map(done),
+        ),
+        get("/amphi/{amphi}/rang/{rank}/procuration", |_| path(1, INTERN) + "/procuration", OWN),
+        post(
+            "/amphi/{amphi}/rang/{rank}/procuration/verifier",
+            |_| path(1, INTERN) + "/procuration/verifier",
+            GIVE,
+            OWN,
+        ),
+        post(
+            "/amphi/{amphi}/rang/{rank}/procuration/donner",
+            |_| path(1, INTERN) + "/procuration/donner",
+            GIVE,
+            OWN.map(done),
+        ),
+        post(
+            "/amphi/{amphi}/rang/{rank}/procuration/revoquer",
+            |_| path(1, INTERN) + "/procuration/revoquer",
+            &[],
+            OWN.map(done),
+        ),
+        post(
+            "/amphi/{amphi}/rang/{rank}/procuration/renvoyer",
+            |_| path(1, INTERN) + "/procuration/renvoyer",
+            &[],
+            OWN.map(done),
+        ),
+        // What a good link does is in `proxies.rs`.
+        get("/procuration/{secret}", |_| "/procuration/inconnu".to_owned(), [401; 8]),
+        post("/procuration/{secret}/code", |_| "/procuration/inconnu/code".to_owned(), &[], [401; 8]),
+        post(
+            "/procuration/{secret}/confirmer",
+            |_| "/procuration/inconnu/confirmer".to_owned(),
+            &[],
+            [401; 8],
+        ),
+        get("/amphi/{amphi}/mandat/{rank}", |_| mandate(""), NOBODY).by_holder(200),
+        get("/amphi/{amphi}/mandat/{rank}/choisir/{post}", |_| mandate("/choisir/2"), NOBODY).by_holder(200),
+        post("/amphi/{amphi}/mandat/{rank}/commande", |_| mandate("/commande"), CHOOSE, NOBODY)
+            .by_holder(303),
+        get("/amphi/{amphi}/mandat/{rank}/recu", |_| mandate("/recu"), NOBODY).by_holder(404),
+        get("/amphi/{amphi}/mandat/{rank}/voeux", |_| mandate("/voeux"), NOBODY).by_holder(200),
+        post(
+            "/amphi/{amphi}/mandat/{rank}/voeux/enregistrer",
+            |_| mandate("/voeux/enregistrer"),
+            &[],
+            NOBODY,
+        )
+        .by_holder(303),
+        // Not a form with a file; those are in `proxies.rs`.
+        post("/amphi/{amphi}/mandat/{rank}/document", |_| mandate("/document"), &[], NOBODY).by_holder(400),
+        get("/amphi/{amphi}/regie/procuration/{rank}", |_| control("/procuration/3"), ADMINISTRATORS_ONLY),
+        get(
+            "/amphi/{amphi}/regie/procuration/{rank}/document",
+            |_| control("/procuration/3/document"),
+            // None was filed.
+            ADMINISTRATORS_ONLY.map(|status| if status == 200 { 404 } else { status }),
+        ),
+        post(
+            "/amphi/{amphi}/regie/procuration/{rank}/fin",
+            |_| control("/procuration/2/fin"),
+            SUSPEND,
+            ADMINISTRATORS_ONLY.map(done),
+        ),
+        get("/amphi/{amphi}/mandat/{rank}/direct", |_| mandate("/direct"), [400; 8]),
         // Not an upgrade; who may upgrade is in `origins.rs`.
         get("/amphi/{amphi}/rang/{rank}/direct", |_| path(1, INTERN) + "/direct", [400; 8]),
         get("/amphi/{amphi}/regie/direct", |_| path(1, Role::Administrator) + "/direct", [400; 8]),
@@ -234,12 +349,22 @@ pub async fn each_request_that_is_served(site: &Site) -> Vec<(&'static str, Requ
 
 #[tokio::test]
 async fn w1_p7_each_role_on_each_route_by_each_method() {
-    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+    let mut setup = setup(3, &[2, 2]);
+    setup.policies.proxies = amphi_engine::core::ProxyPolicy::On;
+    with_site(HTTPS, setup, |site| async move {
+        let proxy = crate::proxies::represented(&site, 3).await;
+        let holder = Role::Holder { rank: amphi_engine::core::CallRank(3), proxy };
         site.until("09:00").await;
         let (table, mut wrong) = (table(), Vec::new());
         for by in [By::Token, By::Session] {
             for expected in &table {
-                for (visitor, status) in visitors().iter().zip(expected.statuses) {
+                let mut cells: Vec<(Visitor, u16)> = visitors().into_iter().zip(expected.statuses).collect();
+                // No token opens a proxy.
+                if by == By::Session {
+                    cells.push((("the holder", Some((1, holder))), expected.holder));
+                }
+                for (visitor, status) in &cells {
+                    let status = *status;
                     for method in
                         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH]
                     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::{ManualClock, wall_clock_now};
-use amphi_engine::core::{Actor, AmphiId, CallRank, Command, Setup};
+use amphi_engine::core::{Actor, AmphiId, CallRank, Command, ProxyId, Setup};
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::protocol::{Outcome, Position, Role};
 use amphi_engine::registry::Registry;
@@ -148,10 +148,37 @@ impl Site {
     pub async fn browser(&self, doors: &[(u128, Role)]) -> Browser<'_> {
         let mut browser = Browser { site: self, cookie: None };
         for (number, role) in doors {
+            if let Role::Holder { rank, proxy } = role {
+                browser.cookie = Some(self.holder_session(*number, *rank, *proxy).await);
+                continue;
+            }
             let address = format!("/entrer/{}", self.token(*number, *role));
             assert_eq!(browser.get(&address).await.status, StatusCode::SEE_OTHER);
         }
         browser
+    }
+
+    /// The cookie of a session with the door of a proxy, as after its link and its code.
+    async fn holder_session(&self, number: u128, rank: CallRank, proxy: ProxyId) -> String {
+        let (session, secret) = (Uuid::new_v4(), Uuid::new_v4().to_string());
+        sqlx::query(
+            "WITH session AS (
+                 INSERT INTO sessions (id, secret_hash, expires_at)
+                 VALUES ($1, sha256($2::text::bytea), now() + interval '1 day') RETURNING id
+             )
+             INSERT INTO session_doors (session_id, amphi_id, role, call_rank, proxy_id)
+             SELECT id, $3, 'holder', $4, $5 FROM session",
+        )
+        .bind(session)
+        .bind(&secret)
+        .bind(amphi(number).0)
+        .bind(i32::from(rank.0))
+        .bind(proxy.0)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        let name = if self.public_url.starts_with("https") { "__Host-amphi" } else { "amphi" };
+        format!("{name}={secret}")
     }
 
     pub async fn answers(&self, request: Request<Body>) -> Answer {

@@ -5,6 +5,7 @@
 //! dictionary as JSON (`#mots`), and `assets/words.js` fills the same templates by the same rule.
 //! Deliberately absent: any decision; which phrase applies is decided by the panels.
 
+mod personal;
 mod phrases;
 mod policies;
 mod rank;
@@ -36,12 +37,16 @@ pub fn say(key: &str, args: Args<'_>) -> String {
 
 /// The template of `key`.
 pub fn template(key: &str) -> Option<&'static str> {
-    phrases::PHRASES.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+    phrases().find(|(known, _)| *known == key).map(|(_, text)| text)
 }
 
 /// Every phrase, for the modules in the browser.
 pub fn dictionary() -> BTreeMap<&'static str, &'static str> {
-    phrases::PHRASES.iter().copied().collect()
+    phrases().collect()
+}
+
+fn phrases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    phrases::PHRASES.iter().chain(personal::PERSONAL).copied()
 }
 
 fn fill(template: &str, args: Args<'_>) -> String {

@@ -84,6 +84,22 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("tour.place", "Votre poste"),
     ("tour.place.detail", "Choix définitif, enregistré à {heure} ({maniere})."),
     ("tour.place.conseil", "Vous n’avez plus rien à faire. Gardez votre reçu : il prouve votre choix."),
+    (
+        "tour.place.echange",
+        "Les tours sont finis. Vous pouvez échanger votre poste contre un poste libre de la liste, ou ne rien faire : il reste à vous.",
+    ),
+    (
+        "tour.retard.fin",
+        "Dans cette séance, on choisit en retard après le dernier tour seulement. Restez sur cette page : la liste s’ouvrira ici.",
+    ),
+    (
+        "tour.retard.forclos",
+        "Dans cette séance, un tour passé ne se rattrape pas. Appelez l’administration : elle peut vous affecter un poste restant.",
+    ),
+    (
+        "tour.tour.conseil.forclos",
+        "Ensuite, vous ne pourrez plus choisir : dans cette séance, un tour passé ne se rattrape pas.",
+    ),
     ("tour.suspendu", "La séance est suspendue"),
     ("tour.suspendu.depuis", "Depuis {heure}. Motif : {motif}"),
     ("tour.suspendu.tour", "C’est votre tour. Le temps qui vous reste est gardé : {temps}."),
@@ -144,6 +160,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("poste.a_changer", "Mettre à jour l’ordre ({n} {n|changement|changements})"),
     ("poste.mon_choix", "Votre poste"),
     ("poste.mon_attente", "Votre choix en attente"),
+    ("poste.echanger", "Échanger"),
     // --- choosing ----------------------------------------------------------------------------
     ("choix.titre", "Confirmer votre choix"),
     ("choix.titre.pris", "Ce poste n’est plus libre"),
@@ -154,6 +171,12 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "choix.consequence.retenu",
         "C’est la dernière place et le tour du rang {rang} est en cours : votre choix attendra la fin de ce tour, puis sera définitif si la place est encore libre.",
     ),
+    (
+        "choix.consequence.echange",
+        "Vous quittez votre poste actuel : {mien}. Il redevient libre aussitôt, et un autre peut le prendre avant que vous ne changiez d’avis.",
+    ),
+    ("choix.bouton.echange", "Échanger mon poste"),
+    ("choix.titre.echange", "Confirmer l’échange"),
     ("choix.bouton", "Confirmer ce choix définitif"),
     ("choix.bouton.retenu", "Demander ce poste"),
     ("choix.envoi", "Envoi…"),
@@ -186,6 +209,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("retirer.bouton", "Retirer ce choix"),
     // --- what became of a command ------------------------------------------------------------
     ("fait.choose", "Votre choix est enregistré. Il est définitif."),
+    ("fait.exchange", "L’échange est enregistré. Votre nouveau poste est en haut de cette page."),
     ("fait.pass", "Votre tour est passé."),
     ("fait.release_held", "Votre choix en attente est retiré. Vous pouvez en faire un autre."),
     ("fait.open", "La séance est ouverte."),
