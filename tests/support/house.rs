@@ -83,8 +83,13 @@ impl House {
 
     /// Imports and publishes the lists of a sample, with these opening hours.
     pub async fn import_open(&self, name: &str, opening: &str) -> Amphi {
+        self.import_with(name, &["--opening", opening]).await
+    }
+
+    /// Imports and publishes the lists of a sample, as these flags say.
+    pub async fn import_with(&self, name: &str, flags: &[&str]) -> Amphi {
         let (interns, posts) = (sample(name, "interns.csv"), sample(name, "posts.csv"));
-        let more = ["--opening", opening, "--publish"];
+        let more = [flags, &["--publish"]].concat();
         let said = self.import_files(Path::new(&interns), Path::new(&posts), &more).await.success();
         let id = said.trim().strip_prefix("amphi ").unwrap().to_owned();
         self.links(&id).await

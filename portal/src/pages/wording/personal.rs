@@ -67,5 +67,4 @@ pub(super) const PERSONAL: &[(&str, &str)] = &[
     ("fait.revoke_proxy", "La procuration est révoquée. Vous choisirez vous-même."),
     ("fait.proxy_link", "Un nouveau lien est envoyé. Le précédent n’ouvre plus rien."),
     ("fait.proxy_document", "Le document signé est déposé. Vous pouvez choisir dès que le tour est ouvert."),
-    ("fait.revert_proxy", "La procuration a pris fin. L’interne choisit en personne."),
 ];
