@@ -237,6 +237,8 @@ impl Drop for Cluster {
             // Lazily: what was killed may not have ended yet.
             drop(std::process::Command::new("umount").arg("-l").arg(&self.directory).status());
         }
+        // Only if nothing ever was in it; else it is evidence.
+        drop(std::fs::remove_dir(&self.directory));
     }
 }
 
