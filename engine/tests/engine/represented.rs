@@ -189,3 +189,41 @@ async fn r3_7_a_rewind_gives_back_every_seat_taken_since_in_the_journal_too() {
     done(stage.does(intern(2), choose(2, 3)).await);
     assert!(done(stage.does(intern(3), choose(3, 2)).await).is_some(), "the seat rank 2 gave back");
 }
+
+#[tokio::test]
+async fn r3_7_a_rewind_leads_back_to_the_seats_exchanged_in_the_journal_too() {
+    let mut setup = setup(3, &[1, 1, 1, 1]);
+    setup.policies.vacancy_round = true;
+    let stage = Stage::begun(setup).await;
+    let mut own = stage.watches(OWN_PAGE);
+    done(stage.does(intern(1), choose(1, 1)).await);
+    let made = stage.receipt(1).unwrap();
+    stage.until("09:03").await;
+    done(stage.does(intern(2), choose(2, 2)).await);
+    stage.until("09:06").await;
+    done(stage.does(intern(3), choose(3, 3)).await);
+    // Rank 1 goes to the free post, rank 2 to the seat that rank 1 left.
+    for (rank, post) in [(1, 4), (2, 1)] {
+        let exchange = Command::Exchange { rank: CallRank(rank), post: PostNumber(post) };
+        assert!(done(stage.does(intern(rank), exchange).await).is_some());
+    }
+    let reason = "Interne appelé par erreur".to_owned();
+    done(stage.does(ADMINISTRATOR, Command::Rewind { to: CallRank(3), reason }).await);
+    // Each has a receipt again for what they had chosen, and rank 1 is told so.
+    let again = stage.receipt(1).unwrap();
+    assert_eq!((again.post, again.seat, again.manner), (made.post, made.seat, made.manner));
+    assert!(again.seq > made.seq);
+    assert_eq!(last_me(&mut own).unwrap().receipt.map(|receipt| receipt.seq), Some(again.seq));
+    let stage = stage.crashes_and_returns("09:10").await;
+    assert_eq!(
+        [1, 2, 3].map(|rank| stage.receipt(rank).map(|receipt| receipt.post.0)),
+        [Some(1), Some(2), None]
+    );
+    done(stage.does(ADMINISTRATOR, Command::Resume).await);
+    let taken = Rejection::PostTaken { post: PostNumber(1), by: Some(FIRST) };
+    assert_eq!(refused(stage.does(intern(3), choose(3, 1)).await), taken);
+    assert!(
+        done(stage.does(intern(3), choose(3, 4)).await).is_some(),
+        "what rank 1 had exchanged for is free"
+    );
+}
