@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use amphi_core::planted::{self, Bug};
 use amphi_core::{
     Actor, Amphi, AmphiId, CallRank, Change, ChoiceManner, Command, CommandId, Event, Moment, PostNumber,
     ProxyId, Rejection, SafetyNet, Setup,
@@ -103,7 +104,7 @@ impl Ledger {
         for entry in entries {
             let event = entry.read_event()?;
             ledger.enter(entry, &event);
-            if let Some(command_id) = entry.command_id {
+            if let Some(command_id) = entry.command_id.filter(|_| !planted::is(Bug::CommandIdsForgotten)) {
                 let outcome = ledger.outcome_of(entry.seq, &event);
                 ledger.outcomes.insert(command_id, (entry.read_actor()?, outcome));
             }
@@ -208,6 +209,9 @@ impl Ledger {
 
     /// Takes over the refusals of the books that these replace: the journal does not hold them.
     pub fn inherit_refusals(&mut self, before: &mut Self) {
+        if planted::is(Bug::RefusalsForgotten) {
+            return;
+        }
         self.refusals = std::mem::take(&mut before.refusals);
         self.refusals_by_age = std::mem::take(&mut before.refusals_by_age);
     }
@@ -294,12 +298,22 @@ impl Ledger {
     fn releases(&self, entries: &[Entry], events: &[Event]) -> Vec<Release> {
         let mut releases = Vec::new();
         for (entry, event) in entries.iter().zip(events) {
-            for rank in given_back(event) {
+            for rank in given_back(event).into_iter().filter(|_| !planted::is(Bug::SeatNotGivenBack)) {
                 let choice_seq = self.receipts.get(&rank).map(|receipt| receipt.seq);
                 releases.extend(choice_seq.map(|choice_seq| Release { choice_seq, seq: entry.seq }));
             }
         }
         releases
+    }
+
+    /// What `prepared` would change, before it has: for the bug of that name.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn foretold(&self, prepared: &Prepared) -> Change {
+        let mut amphi = self.amphi.clone();
+        for (entry, event) in prepared.append.entries.iter().zip(&prepared.events) {
+            amphi.apply(entry.at, event);
+        }
+        amphi.change(&prepared.events)
     }
 
     fn enter(&mut self, entry: &Entry, event: &Event) {
@@ -356,7 +370,7 @@ impl Ledger {
             seat,
             manner,
             at: entry.at,
-            seq: entry.seq,
+            seq: entry.seq + u64::from(planted::is(Bug::ReceiptOfAnotherEntry)),
             hash: entry.hash.to_string(),
         };
         self.receipts.insert(rank, receipt);

@@ -11,6 +11,7 @@ mod identity;
 mod invariants;
 pub mod opening;
 mod outlook;
+pub mod planted;
 pub mod policies;
 mod preview;
 mod rejection;

@@ -6,7 +6,7 @@ use amphi_engine::core::{Actor, CallRank, Command, Rejection};
 use amphi_engine::protocol::{Outcome, Role};
 use tokio::time::Instant;
 
-use crate::asking::{ADMINISTRATOR, meant, rightful, wrong};
+use crate::asking::{ADMINISTRATOR, meant, on_behalf_of, rightful, wrong};
 use crate::device::Device;
 use crate::names::ActKind;
 use crate::oracle::{Asked, Promise};
@@ -129,16 +129,19 @@ impl Simulation<'_> {
         let state = self.oracle().book(amphi_id(amphi)).state();
         let setup = &self.plan.world.amphis[amphi].setup;
         let Some(command) = meant(ask, number, &state, setup) else { return };
-        let actor = rightful(&command, &state, how == How::ByHolder);
-        let actor = if how == How::Wrongly { wrong(actor) } else { actor };
-        let asked = self.note(number, amphi, actor, command);
-        match how {
-            How::Properly | How::ByHolder | How::Wrongly => self.send(asked, false).await,
-            How::Twice => {
-                self.send(asked, false).await;
-                self.send(asked, false).await;
+        let former = self.oracle().book(amphi_id(amphi)).former_holder();
+        let rightful = rightful(&command, &state, how == How::ByHolder);
+        let (actor, command) = match (how, former) {
+            (How::Wrongly, _) => (wrong(rightful), command),
+            (How::ByFormerHolder, Some((rank, proxy))) => {
+                (Actor::Holder { rank, proxy }, on_behalf_of(rank, command))
             }
-            How::OfTheReplaced => self.send(asked, true).await,
+            _ => (rightful, command),
+        };
+        let asked = self.note(number, amphi, actor, command);
+        self.send(asked, how == How::OfTheReplaced).await;
+        if how == How::Twice {
+            self.send(asked, false).await;
         }
     }
 
@@ -290,6 +293,7 @@ impl Simulation<'_> {
     async fn deploy(&mut self, machine: usize, down_ms: u32) {
         let Some(server) = self.machines[machine].server.take() else { return };
         let number = server.number;
+        self.goes_out_of_service(machine);
         if !server.stop().await {
             self.oracle().broken(Promise::Progress, "a server does not stop");
         }
@@ -303,12 +307,20 @@ impl Simulation<'_> {
     async fn replace(&mut self, machine: usize) {
         let Some(server) = self.machines[machine].server.take() else { return };
         server.lose_the_lock();
+        self.oracle().replaced(server.number);
         self.machines[machine].replaced.push(server);
         self.start_server(machine).await;
         self.oracle().count("replaced");
     }
 
+    fn goes_out_of_service(&self, machine: usize) {
+        for amphi in (0..self.plan.world.amphis.len()).filter(|amphi| self.machine_of(*amphi) == machine) {
+            self.oracle().out_of_service(amphi_id(amphi));
+        }
+    }
+
     fn back_in(&mut self, machine: usize, ms: u32) {
+        self.goes_out_of_service(machine);
         self.machines[machine].back_at = Some(Instant::now() + Duration::from_millis(ms.into()));
     }
 }

@@ -111,6 +111,17 @@ pub fn rightful(command: &Command, amphi: &Amphi, by_holder: bool) -> Actor {
     }
 }
 
+/// The same, asked for somebody else; what holders may not ask for stays as it is.
+pub fn on_behalf_of(principal: CallRank, command: Command) -> Command {
+    let rank = principal;
+    match command {
+        Command::Choose { post, supernumerary, .. } => Command::Choose { rank, post, supernumerary },
+        Command::Pass { .. } => Command::Pass { rank },
+        Command::ReleaseHeld { .. } => Command::ReleaseHeld { rank },
+        other => other,
+    }
+}
+
 /// Somebody who may not issue what `actor` may.
 pub fn wrong(actor: Actor) -> Actor {
     match actor {

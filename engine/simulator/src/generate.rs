@@ -229,7 +229,7 @@ fn ask(rng: &mut StdRng) -> Act {
         1 => Ask::Meddle,
     );
     let how = drawn!(rng,
-        20 => How::Properly, 5 => How::ByHolder, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced,
+        20 => How::Properly, 5 => How::ByHolder, 2 => How::ByFormerHolder, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced,
     );
     Act::Ask { amphi: rng.random(), ask, how }
 }

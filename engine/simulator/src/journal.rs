@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::oracle::{Oracle, SharedOracle};
+use crate::oracle::{Oracle, Promise, SharedOracle};
 use crate::plan::{Fate, GIVE_UP_MS, WriteFault, mixed};
 
 /// How long a call takes when nothing is wrong.
@@ -24,6 +24,9 @@ pub enum Lag {
     /// One task switch before and one after.
     OneSwitch,
 }
+
+/// No server calls its journal more often in one world, unless it goes round in circles.
+const CALLS_MAX: u64 = 50_000;
 
 /// One server's way to the journal.
 pub struct SimulatedJournal {
@@ -102,6 +105,10 @@ impl SimulatedJournal {
         let drawn = {
             let mut state = self.state();
             state.calls += 1;
+            if state.calls > CALLS_MAX {
+                state.killed = true;
+                self.oracle().broken(Promise::Progress, "a server asks its journal without end");
+            }
             match self.lag {
                 Lag::OneSwitch => 0,
                 Lag::Drawn(seed) => mixed(seed ^ ((self.server as u64) << 32) ^ state.calls),
@@ -247,7 +254,7 @@ impl Journal for SimulatedJournal {
         async move {
             self.read(async move {
                 let lease = self.store.acquire(amphi).await?;
-                self.oracle().acquired(amphi, lease.epoch);
+                self.oracle().acquired(self.server, amphi, lease.epoch);
                 Ok(lease)
             })
             .await

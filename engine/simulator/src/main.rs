@@ -2,6 +2,8 @@
 
 mod acts;
 mod asking;
+#[cfg(feature = "planted-bugs")]
+mod bugs;
 mod campaign;
 mod clock;
 mod coverage;
@@ -58,6 +60,13 @@ enum What {
         #[arg(long)]
         pairs: bool,
     },
+    /// Plants bugs in the engine, one by one, and finds each (C4).
+    #[cfg(feature = "planted-bugs")]
+    Bugs {
+        /// On how many threads.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
     /// Plays one plan, twice, and says what happened.
     Replay {
         /// A plan that was saved.
@@ -98,6 +107,16 @@ fn main() -> anyhow::Result<ExitCode> {
             let Some((scene, violation)) = enumerated.failure else { return Ok(ExitCode::SUCCESS) };
             println!("{scene}: {violation}");
             Ok(ExitCode::FAILURE)
+        }
+        #[cfg(feature = "planted-bugs")]
+        What::Bugs { jobs } => {
+            let mut missed = 0;
+            for hunt in bugs::hunt(jobs) {
+                println!("{hunt}");
+                missed += usize::from(hunt.found.is_none());
+            }
+            anyhow::ensure!(missed == 0, "{missed} planted bugs were not found");
+            Ok(ExitCode::SUCCESS)
         }
         What::Replay { file, seed, profile, verbose } => {
             let plan = match (file, seed) {

@@ -286,6 +286,8 @@ pub enum How {
     Properly,
     /// By whoever holds their proxy, if they have given one.
     ByHolder,
+    /// By whoever held a proxy that was revoked, if there was one, for the one who gave it.
+    ByFormerHolder,
     /// From two devices at once, with the same id.
     Twice,
     /// By somebody who has no right to.

@@ -19,6 +19,7 @@ use crate::clock::WallClock;
 use crate::journal::{Lag, SimulatedJournal};
 use crate::oracle::SharedOracle;
 use crate::plan::{World, amphi_id};
+use crate::simulation::lock;
 
 /// How long a room may take to open: a write given up, and a dozen attempts to take over.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ pub struct Server {
     pub registry: Arc<Registry>,
     rooms: BTreeMap<usize, Arc<Room>>,
     heartbeat: JoinHandle<()>,
+    oracle: SharedOracle,
 }
 
 impl Server {
@@ -67,7 +69,15 @@ impl Server {
             let registry = Arc::clone(&registry);
             async move { registry.keep_alive().await }
         });
-        Self { number, journal, clock, registry, rooms: BTreeMap::new(), heartbeat }
+        Self {
+            number,
+            journal,
+            clock,
+            registry,
+            rooms: BTreeMap::new(),
+            heartbeat,
+            oracle: Arc::clone(oracle),
+        }
     }
 
     /// The room of an amphi, if this server has it or can have it.
@@ -75,6 +85,7 @@ impl Server {
         let opening = self.registry.room(amphi_id(amphi));
         let room = tokio::time::timeout(ROOM_WITHIN, opening).await.ok()?.ok()?;
         self.rooms.insert(amphi, Arc::clone(&room));
+        lock(&self.oracle).in_service(amphi_id(amphi));
         Some(room)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use amphi_core::planted::{self, Bug};
 use amphi_core::{CallRank, Chance};
 
 use super::{Live, RecentChange};
@@ -34,14 +35,19 @@ impl Live {
             return Some(Vec::new());
         }
         let start = self.recent.binary_search_by_key(&position.seq, |change| change.from_seq).ok()?;
-        Some(self.recent.range(start..).map(|change| change.frame.clone()).collect())
+        Some(
+            self.recent
+                .range(start + usize::from(planted::is(Bug::ResumeLeavesAGap))..)
+                .map(|change| change.frame.clone())
+                .collect(),
+        )
     }
 
     /// The current snapshot; `None` before the amphi has been drafted.
     pub(super) fn snapshot_frame(&mut self) -> Option<Frame> {
         let position = self.ledger.position();
         if let Some((seq, ready)) = &self.snapshot
-            && *seq == position.seq
+            && (*seq == position.seq || planted::is(Bug::SnapshotOfAnotherTime))
         {
             return Some(ready.clone());
         }
@@ -54,6 +60,14 @@ impl Live {
     pub(super) fn presence_frame(&self, interns: Vec<protocol::Presence>) -> Frame {
         let connections = u32::try_from(self.fan_out.len()).unwrap_or(u32::MAX);
         frame(&ServerMessage::Presence { interns, connections })
+    }
+
+    /// Tells everybody what has not been written yet: the bug of that name.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn broadcast_ahead(&self, prepared: &crate::ledger::Prepared) {
+        let Position { epoch, seq } = self.ledger.position();
+        let change = self.ledger.foretold(prepared);
+        self.fan_out.broadcast(&change_frame(epoch, seq, seq + prepared.append.entries.len() as u64, change));
     }
 
     /// Tells everybody what has been committed.
@@ -134,7 +148,9 @@ impl Live {
         self.recent = recent;
         self.outlook = None;
         self.snapshot = None;
-        self.fan_out.all_fall_behind();
+        if !planted::is(Bug::ReloadNotTold) {
+            self.fan_out.all_fall_behind();
+        }
         let ranks = 0..self.ledger.amphi().standings().len();
         let mut dossiers = Vec::new();
         for rank in ranks.map(CallRank::from_index) {

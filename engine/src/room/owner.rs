@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use amphi_core::planted::{self, Bug};
 use amphi_core::{
     Actor, AmphiId, CallRank, Command, InternId, Moment, Period, Rejection, Standing, Status, Timestamp,
 };
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
 use crate::journal::{Append, AppendError, JournalError};
-use crate::ledger::{Ledger, Prepared, changes_the_list};
+use crate::ledger::{Committed, Ledger, Prepared, changes_the_list};
 use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
 use crate::protocol::{CloseCode, Outcome};
 
@@ -81,6 +82,9 @@ impl Drop for Owner {
 /// `Break`: this server no longer owns the amphi.
 type Flow<T = ()> = ControlFlow<(), T>;
 
+/// A command that was made true, or the invariant it violates.
+type Applied = Result<Committed, String>;
+
 /// What became of one attempt to carry out a command.
 enum Attempt {
     /// Answered, one way or the other.
@@ -91,13 +95,13 @@ enum Attempt {
 
 /// Nobody knows whether it was written.
 struct Unknown {
-    /// When it was tried.
+    /// Since when the clock of the turn is to stand still.
     since: Timestamp,
 }
 
 impl Owner {
     async fn serve(&self, mailbox: &mut mpsc::Receiver<Envelope>, down_since: Option<Timestamp>) -> Flow {
-        if let Some(down_since) = down_since {
+        if let Some(down_since) = down_since.filter(|_| !planted::is(Bug::RecoverLeftOut)) {
             self.engine_command(Command::Recover { down_since }).await?;
         }
         self.note_who_is_placed_elsewhere().await?;
@@ -133,7 +137,9 @@ impl Owner {
                 envelope.answer(outcome);
                 return Flow::Continue(());
             }
-            self.let_time_pass(envelope.received_at).await?;
+            if !planted::is(Bug::TimeLookedAtLast) {
+                self.let_time_pass(envelope.received_at).await?;
+            }
             if envelope.command == Command::Open {
                 self.note_who_is_placed_elsewhere().await?;
                 if self.check_eligibility().await?.is_err() {
@@ -197,10 +203,11 @@ impl Owner {
             return Flow::Continue(Ok(Attempt::Settled));
         }
         let started = self.room.now();
+        let early = self.spoil(&prepared, envelope);
         let (written, was_slow) = self.write(prepared.append.clone()).await;
         match written {
             Ok(()) => {
-                self.committed(&prepared, envelope)?;
+                self.committed(&prepared, early, envelope)?;
                 self.end_interruption(was_slow, started).await?;
                 Flow::Continue(Ok(Attempt::Settled))
             }
@@ -213,11 +220,31 @@ impl Owner {
                 self.site_taken(envelope).map_continue(Ok)
             }
             Err(AppendError::Fenced) => Flow::Break(()),
+            Err(AppendError::Unknown(_)) if planted::is(Bug::UnknownTakenForFailure) => {
+                self.refuse(envelope, Rejection::Suspended).map_continue(Ok)
+            }
             Err(error @ (AppendError::Stale(_) | AppendError::Unknown(_))) => {
                 tracing::warn!(amphi = %self.room.id, %error, "reloading from the journal");
-                Flow::Continue(Err(Unknown { since: started }))
+                // A recovery that is not heard of still has its own outage to give back.
+                let since = match envelope.command {
+                    Command::Recover { down_since } => down_since.min(started),
+                    _ => started,
+                };
+                Flow::Continue(Err(Unknown { since }))
             }
         }
+    }
+
+    /// What planted bugs do before a write; nothing, in a program that has none.
+    fn spoil(&self, prepared: &Prepared, envelope: &mut Envelope) -> Option<Applied> {
+        if planted::is(Bug::AcknowledgeBeforeCommit) {
+            envelope.answer(Outcome::done(prepared.append.entries[0].seq));
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted::is(Bug::BroadcastBeforeCommit) {
+            self.room.live().broadcast_ahead(prepared);
+        }
+        planted::is(Bug::ApplyBeforeCommit).then(|| self.room.live().ledger.commit(prepared))
     }
 
     /// Writes, and tells everybody when it takes long. The answer is waited for in any case.
@@ -243,10 +270,10 @@ impl Owner {
     }
 
     /// What is written becomes true: whoever asked is answered first, then everybody is told.
-    fn committed(&self, prepared: &Prepared, envelope: &mut Envelope) -> Flow {
+    fn committed(&self, prepared: &Prepared, early: Option<Applied>, envelope: &mut Envelope) -> Flow {
         {
             let mut live = self.room.live();
-            match live.ledger.commit(prepared) {
+            match early.unwrap_or_else(|| live.ledger.commit(prepared)) {
                 Ok(committed) => {
                     envelope.answer(committed.outcome.clone());
                     live.tell(committed, prepared.needs_snapshot());

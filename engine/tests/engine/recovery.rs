@@ -1,11 +1,16 @@
 //! A crash or a deploy is a suspension (A10, P4), and loses nothing (P1).
 
+use std::sync::Arc;
+
+use amphi_engine::clock::ManualClock;
 use amphi_engine::core::{Command, Standing, Status};
 use amphi_engine::journal::Journal as _;
 use amphi_engine::protocol::Role;
+use amphi_engine::registry::Registry;
 
-use crate::scene::{ADMINISTRATOR, at, choose, intern, setup};
-use crate::stage::{Stage, done, suspend};
+use crate::faulty::{Fault, FaultyJournal, no_answer};
+use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, pass, setup};
+use crate::stage::{Stage, done, eventually, fresh_id, publish, settle, stopping, suspend};
 
 #[tokio::test]
 async fn p4_a_turn_gets_at_least_the_time_that_was_announced() {
@@ -38,6 +43,42 @@ async fn a10_a_deploy_keeps_the_time_left_to_the_millisecond() {
     assert_eq!(stage.turn(), Some((1, at("09:41:30"))), "the grace comes on top");
     stage.until("09:41:32").await;
     assert_eq!(stage.turn(), Some((2, at("09:44:32"))));
+}
+
+/// Found by the simulator.
+#[tokio::test(start_paused = true)]
+async fn a10_a_recovery_whose_write_is_not_heard_of_still_gives_the_time_back() {
+    let stage = Stage::begun(setup(2, &[1, 1])).await;
+    stage.until("09:01").await;
+    stage.journal.heartbeat(at("09:01")).await.unwrap();
+    stage.journal.store.die();
+    let journal = FaultyJournal::new(stage.journal.store.another_server());
+    journal.plan(no_answer());
+    let registry = Registry::new(journal, Arc::new(ManualClock::at(at("09:40"))));
+    let room = registry.room(amphi(1)).await.unwrap();
+    settle(&room).await;
+    let deadline = room.read(|ledger| ledger.amphi().turn().unwrap().deadline);
+    assert_eq!(deadline, at("09:42"), "two minutes were left");
+}
+
+/// Found by the simulator.
+#[tokio::test]
+async fn a10_what_a_deploy_waits_for_in_one_amphi_takes_no_time_from_another() {
+    let stage = Stage::begun(setup(2, &[1, 1])).await;
+    let other = publish(&stage.registry, 2, setup(2, &[1, 1])).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&other).await;
+    stage.until("09:01").await;
+    let mut gate = stage.journal.holds(Fault::None);
+    other.submit(intern(1), pass(1), None, |_| {}).unwrap();
+    gate.reached().await;
+    let stopping = stopping(&stage.registry);
+    eventually("the room with nothing under way stops", || !stage.room.is_in_service()).await;
+    stage.clock.set(at("09:02"));
+    gate.open();
+    stopping.await.unwrap();
+    let stage = stage.taken_over(at("09:10")).await;
+    assert_eq!(stage.turn(), Some((1, at("09:12"))), "two minutes were left when it stopped");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::{Decision, Outcome};
 use crate::amphi::{Standing, Status};
 use crate::event::{ChoiceManner, Event, TurnOutcome};
 use crate::identity::{CallRank, PostNumber};
+use crate::planted::{self, Bug};
 use crate::policies::LatePolicy;
 use crate::rejection::Rejection;
 use crate::setup::Supernumerary;
@@ -52,6 +53,9 @@ impl Decision {
         let in_turn = self.amphi.turn.as_ref().filter(|turn| turn.rank == rank);
         let manner = match in_turn {
             Some(turn) if self.now > turn.deadline => ChoiceManner::InGrace,
+            Some(turn) if planted::is(Bug::DeadlineExclusive) && self.now == turn.deadline => {
+                ChoiceManner::InGrace
+            }
             Some(_) => ChoiceManner::InTurn,
             None => {
                 self.late_may_choose(rank)?;

@@ -2,9 +2,10 @@
 
 use super::guards::checked_reason;
 use super::{Decision, Outcome};
-use crate::amphi::{GRACE, Status};
+use crate::amphi::Status;
 use crate::event::{ChoiceManner, Event, TurnOutcome};
 use crate::identity::{CallRank, PostNumber};
+use crate::planted::{self, Bug};
 use crate::rejection::Rejection;
 use crate::time::Millis;
 use crate::wishes::SafetyNet;
@@ -25,7 +26,11 @@ impl Decision {
     pub(super) fn resume(&mut self) -> Outcome {
         self.suspended()?;
         let remaining = self.amphi.turn.as_ref().and_then(|turn| turn.remaining_when_suspended);
-        self.emit(Event::Resumed { deadline: remaining.map(|left| self.now + left) });
+        let mut deadline = remaining.map(|left| self.now + left);
+        if planted::is(Bug::SuspensionTakesTime) {
+            deadline = self.amphi.turn.as_ref().map(|turn| turn.deadline);
+        }
+        self.emit(Event::Resumed { deadline });
         self.call_next();
         Ok(())
     }
@@ -46,7 +51,7 @@ impl Decision {
         let stopped_at = down_since.max(self.amphi.last_event_at).min(self.now);
         let deadline = self.amphi.turn.as_ref().map(|turn| {
             let left = (turn.deadline - stopped_at).at_least_zero();
-            self.now + left
+            if planted::is(Bug::CrashTakesTime) { turn.deadline } else { self.now + left }
         });
         self.emit(Event::ServiceInterrupted { down_since: stopped_at, deadline });
         self.call_next();
@@ -58,7 +63,7 @@ impl Decision {
             return;
         }
         match &self.amphi.turn {
-            Some(turn) if self.now >= turn.deadline + GRACE => {
+            Some(turn) if self.now >= turn.closes_at() => {
                 let rank = turn.rank;
                 self.expire_turn(rank);
             }
@@ -120,7 +125,10 @@ impl Decision {
             let convoked = self.amphi.planned_at[rank.index()];
             let early = self.setup().policies.early_opening;
             let from = if early { convoked.max(self.now) } else { self.now };
-            let deadline = from + self.setup().turn_duration_of(rank);
+            let mut deadline = from + self.setup().turn_duration_of(rank);
+            if planted::is(Bug::ExtraTimeForgotten) {
+                deadline = from + self.setup().turn_duration;
+            }
             self.emit(Event::TurnOpened { rank, deadline });
         }
     }
@@ -128,7 +136,8 @@ impl Decision {
     /// Ends the open turn, settles what was held for it, and goes on.
     pub(super) fn close_turn(&mut self, rank: CallRank, outcome: TurnOutcome, reason: Option<String>) {
         self.emit(Event::TurnClosed { rank, outcome, reason });
-        for held in self.amphi.held.clone() {
+        let held = self.amphi.held.clone();
+        for held in held.into_iter().filter(|_| !planted::is(Bug::HeldNotSettled)) {
             match self.amphi.free_seat(held.post) {
                 Some(seat) => self.emit(Event::ChoiceCommitted {
                     rank: held.rank,

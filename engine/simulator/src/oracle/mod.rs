@@ -11,8 +11,11 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use amphi_engine::core::{Amphi, AmphiId, CallRank, InternId, Period, PostNumber, Snapshot, Timestamp};
+use amphi_engine::core::{
+    Amphi, AmphiId, CallRank, Event, InternId, Period, PostNumber, ProxyId, Snapshot, Timestamp,
+};
 use amphi_engine::journal::Entry;
 use tokio::time::Instant;
 
@@ -92,14 +95,21 @@ enum Place {
     Supernumerary(Period, String),
 }
 
+/// How long an amphi has been out of service, and since when it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outage {
+    before: Duration,
+    since: Option<Instant>,
+}
+
 /// What clients were told about the end of one turn.
 #[derive(Debug, Clone, Copy)]
 struct Announced {
     /// The latest deadline told.
     deadline: Timestamp,
-    /// The latest moment at which somebody's countdown would have ended, by a stopwatch; only where the
-    /// servers' clocks run as a stopwatch does.
-    countdown_ends: Option<Instant>,
+    /// The latest moment at which somebody's countdown would have ended, by a stopwatch that stands still
+    /// while no server serves the amphi (A10); only where the servers' clocks run as a stopwatch does.
+    countdown_ends: Option<Duration>,
 }
 
 /// See the module's head.
@@ -108,7 +118,10 @@ pub struct Oracle {
     asked: Vec<Asked>,
     places: BTreeMap<Place, (AmphiId, CallRank)>,
     persons: BTreeMap<Person, (AmphiId, CallRank)>,
+    ever_placed: BTreeSet<(Person, AmphiId)>,
     silenced: BTreeSet<usize>,
+    replaced: BTreeSet<usize>,
+    outages: BTreeMap<AmphiId, Outage>,
     counts: Counts,
     violation: Option<Violation>,
     /// The step that is being played.
@@ -126,7 +139,10 @@ impl Oracle {
             asked: Vec::new(),
             places: BTreeMap::new(),
             persons: BTreeMap::new(),
+            ever_placed: BTreeSet::new(),
             silenced: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            outages: BTreeMap::new(),
             counts: Counts::new(),
             violation: None,
             step: 0,
@@ -174,6 +190,29 @@ impl Oracle {
         self.silenced.insert(server);
     }
 
+    /// The journal takes `server` for dead, and it is not.
+    pub fn replaced(&mut self, server: usize) {
+        self.replaced.insert(server);
+    }
+
+    /// From now on nobody serves `amphi`: its server was killed, or stopped.
+    pub fn out_of_service(&mut self, amphi: AmphiId) {
+        self.outages.entry(amphi).or_default().since.get_or_insert_with(Instant::now);
+    }
+
+    /// Somebody serves `amphi` again.
+    pub fn in_service(&mut self, amphi: AmphiId) {
+        let outage = self.outages.entry(amphi).or_default();
+        outage.before += outage.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
+    /// A stopwatch that runs while somebody serves `amphi`.
+    fn stopwatch(&self, amphi: AmphiId) -> Duration {
+        let outage = self.outages.get(&amphi).copied().unwrap_or_default();
+        let now = outage.since.unwrap_or_else(Instant::now);
+        (now - self.began).saturating_sub(outage.before)
+    }
+
     /// What the journal says of `amphi`.
     pub fn book(&self, amphi: AmphiId) -> &Book {
         &self.books[&amphi]
@@ -204,6 +243,14 @@ impl Book {
     /// The amphi after entry `seq`, if that was written.
     pub fn state_at(&self, seq: u64) -> Option<Arc<Amphi>> {
         self.states.get(usize::try_from(seq).ok()?).map(Arc::clone)
+    }
+
+    /// The last proxy that was revoked, and who had given it.
+    pub fn former_holder(&self) -> Option<(CallRank, ProxyId)> {
+        self.entries.iter().rev().find_map(|entry| match entry.read_event() {
+            Ok(Event::ProxyRevoked { rank, proxy, .. }) => Some((rank, proxy)),
+            _ => None,
+        })
     }
 
     /// The entry that opened the turn that was the last one at entry `seq`.

@@ -1,8 +1,9 @@
 //! What is shown: P5, C8, C10, and the announcements that P4 is about.
 
+use std::time::Duration;
+
 use amphi_engine::core::{Amphi, AmphiId, Snapshot, Status, Timestamp, Turn};
 use amphi_engine::protocol::{Position, Receipt};
-use tokio::time::Instant;
 
 use super::{Announced, Oracle, Promise};
 
@@ -48,7 +49,7 @@ impl Oracle {
         // was promised is the turn.
         let left = (turn.deadline - now).min(turn.deadline - turn.opened_at);
         let left_ms = u64::try_from(left.0).unwrap_or(0);
-        let ends = steady.then(|| Instant::now() + std::time::Duration::from_millis(left_ms));
+        let ends = steady.then(|| self.stopwatch(amphi) + Duration::from_millis(left_ms));
         let told = self
             .book_mut(amphi)
             .announced

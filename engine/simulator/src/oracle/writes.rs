@@ -5,16 +5,21 @@ use std::sync::Arc;
 use amphi_engine::core::{Amphi, AmphiId, CallRank, Event, GRACE, TurnOutcome};
 use amphi_engine::journal::{Append, Entry};
 use amphi_engine::verify::verify;
-use tokio::time::Instant;
 
 use super::deeds::{Deed, deeds};
 use super::{Book, Oracle, Person, Place, Promise};
 use crate::names::EventKind;
 
 impl Oracle {
-    /// Somebody owns `amphi` under `epoch` now.
-    pub fn acquired(&mut self, amphi: AmphiId, epoch: u64) {
+    /// `server` owns `amphi` under `epoch` now.
+    pub fn acquired(&mut self, server: usize, amphi: AmphiId, epoch: u64) {
+        let taken_back = self.replaced.contains(&server);
         let book = self.book_mut(amphi);
+        if taken_back {
+            // It believed itself in service all the time, and gives back what it lost by its own count only:
+            // not what nobody served after its successor had left. A known limit, and a rare one.
+            book.announced.values_mut().for_each(|announced| announced.countdown_ends = None);
+        }
         if epoch <= book.epoch {
             let what = format!("amphi {amphi} was acquired under epoch {epoch} after {}", book.epoch);
             self.broken(Promise::Journal, what);
@@ -87,16 +92,18 @@ impl Oracle {
             let early = (told + GRACE - entry.at).0;
             self.broken(Promise::P4, format!("rank {rank}: closed {early} ms before deadline and grace"));
         }
+        let stopwatch = self.stopwatch(amphi);
         if let Some(ends) = announced.and_then(|announced| announced.countdown_ends)
-            && Instant::now() < ends
+            && stopwatch < ends
         {
-            let early = (ends - Instant::now()).as_millis();
+            let early = (ends - stopwatch).as_millis();
             self.broken(Promise::P4, format!("rank {rank}: closed {early} ms before a countdown ended"));
         }
     }
 
     /// P2, over all amphis: a seat, a person and a site's supernumerary place are taken once.
     fn check_deeds(&mut self, amphi: AmphiId, state: &Amphi, event: &Event) {
+        self.check_placed_elsewhere(amphi, state, event);
         let deeds = deeds(event);
         let Some(setup) = state.setup().filter(|_| !deeds.is_empty()) else {
             if !deeds.is_empty() {
@@ -128,10 +135,22 @@ impl Oracle {
         }
     }
 
+    /// Whoever is said to be placed elsewhere was placed there at some time; it may have been undone since.
+    fn check_placed_elsewhere(&mut self, amphi: AmphiId, state: &Amphi, event: &Event) {
+        let Event::PlacedElsewhere { rank } = event else { return };
+        let Some(setup) = state.setup() else { return };
+        let person = (setup.period, setup.participants[rank.index()].intern);
+        let elsewhere = self.ever_placed.iter().any(|(who, there)| *who == person && *there != amphi);
+        if !elsewhere {
+            self.broken(Promise::P2, format!("rank {rank} of {amphi} was never placed elsewhere"));
+        }
+    }
+
     fn take(&mut self, who: (AmphiId, CallRank), place: Place, person: Person) -> Option<String> {
         if let Some((amphi, rank)) = self.places.insert(place, who) {
             return Some(format!("it was held by rank {rank} of {amphi}"));
         }
+        self.ever_placed.insert((person, who.0));
         let other = self.persons.insert(person, who)?;
         Some(format!("this person held a placement as rank {} of {}", other.1, other.0))
     }
