@@ -12,6 +12,7 @@ mod device;
 mod generate;
 mod journal;
 mod looks;
+mod minimise;
 mod names;
 mod oracle;
 mod panics;
@@ -81,6 +82,11 @@ enum What {
         #[arg(short, long)]
         verbose: bool,
     },
+    /// Makes a smaller plan of one that breaks a promise, and saves it beside.
+    Minimise {
+        /// A plan that was saved.
+        file: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -118,6 +124,7 @@ fn main() -> anyhow::Result<ExitCode> {
             anyhow::ensure!(missed == 0, "{missed} planted bugs were not found");
             Ok(ExitCode::SUCCESS)
         }
+        What::Minimise { file } => minimise(&file).map(|()| ExitCode::SUCCESS),
         What::Replay { file, seed, profile, verbose } => {
             let plan = match (file, seed) {
                 (Some(file), _) => read(&file)?,
@@ -135,6 +142,20 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Saves a smaller plan beside `file`.
+fn minimise(file: &Path) -> anyhow::Result<()> {
+    let plan = read(file)?;
+    let steps = plan.steps.len();
+    let smallest = minimise::minimise(plan).context("this plan breaks no promise")?;
+    let beside = file.with_extension("minimal.json");
+    std::fs::write(&beside, serde_json::to_string_pretty(&smallest)?)?;
+    println!("{} of {steps} steps are left: {}", smallest.steps.len(), beside.display());
+    if let Err(violation) = simulation::run(&smallest, true) {
+        println!("{violation}");
+    }
+    Ok(())
 }
 
 fn print(counts: &Counts) {

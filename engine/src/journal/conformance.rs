@@ -468,11 +468,17 @@ async fn a10_a_successor_learns_when_its_predecessor_was_last_seen(stage: Stage)
     let second = stage.server().await;
     let lease = second.acquire(amphi(1)).await.unwrap();
     assert_eq!(lease, Lease { epoch: pen.epoch + 1, previous_seen_at: Some(at(2)) });
+    second.append(pen.with_epoch(lease.epoch).opens()).await.unwrap();
     second.heartbeat(at(5)).await.unwrap();
     second.release_all(at(6)).await.unwrap();
     let third = stage.server().await;
     let lease = third.acquire_freed(amphi(1)).await;
     assert_eq!(lease, Lease { epoch: pen.epoch + 2, previous_seen_at: Some(at(6)) });
+    // The third goes before it has written anything: it has given nothing back.
+    third.release_all(at(9)).await.unwrap();
+    let fourth = stage.server().await;
+    let lease = fourth.acquire_freed(amphi(1)).await;
+    assert_eq!(lease, Lease { epoch: pen.epoch + 3, previous_seen_at: Some(at(6)) });
 }
 
 impl Server {

@@ -27,6 +27,8 @@ struct Store {
 struct Book {
     epoch: u64,
     owner: Option<u64>,
+    /// What the owner was told to give back (A10), should it go before it has written anything.
+    unserved_since: Option<Timestamp>,
     entries: Vec<Entry>,
     command_ids: BTreeSet<CommandId>,
     /// What is held now, by the entry of the choice.
@@ -85,8 +87,12 @@ impl MemoryJournal {
         if owner != Some(self.server) && previous.is_some_and(|server| server.alive) {
             return Err(JournalError::OwnedByAnother);
         }
-        let previous_seen_at = previous.and_then(|server| server.seen_at);
+        let seen_at = previous.and_then(|server| server.seen_at);
         let book = store.amphis.get_mut(&amphi).ok_or(JournalError::NotFound)?;
+        let has_written = book.entries.last().is_some_and(|entry| entry.epoch == book.epoch);
+        let unserved_since = book.unserved_since.filter(|_| !has_written);
+        let previous_seen_at = unserved_since.into_iter().chain(seen_at).min();
+        book.unserved_since = previous_seen_at;
         book.epoch += 1;
         book.owner = Some(self.server);
         Ok(Lease { epoch: book.epoch, previous_seen_at })

@@ -27,6 +27,8 @@ pub struct Lease {
     /// Carried by every write; a newer lease makes this one stale.
     pub epoch: u64,
     /// Last instant at which the previous owner was certainly in service, if there was one (A10).
+    /// Whoever took the amphi over and went before it wrote anything does not count: it has not given back
+    /// what it was told to.
     pub previous_seen_at: Option<Timestamp>,
 }
 

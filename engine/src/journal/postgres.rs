@@ -82,11 +82,16 @@ impl PostgresJournal {
         let acquired = sqlx::query!(
             r#"
             WITH before AS (
-                SELECT a.id, a.owner, s.seen_at_ms
+                SELECT a.id, CASE
+                    -- The last owner has given back what it was told to.
+                    WHEN a.epoch = (SELECT e.epoch FROM events e WHERE e.amphi_id = a.id ORDER BY e.seq DESC LIMIT 1)
+                        THEN s.seen_at_ms
+                    ELSE LEAST(a.unserved_since_ms, s.seen_at_ms)
+                END AS seen_at_ms
                 FROM amphis a LEFT JOIN servers s ON s.key = a.owner
                 WHERE a.id = $1
             )
-            UPDATE amphis a SET epoch = a.epoch + 1, owner = $2
+            UPDATE amphis a SET epoch = a.epoch + 1, owner = $2, unserved_since_ms = before.seen_at_ms
             FROM before
             WHERE a.id = before.id
               AND (a.owner IS NULL OR a.owner = $2 OR NOT EXISTS (
@@ -94,7 +99,7 @@ impl PostgresJournal {
                   JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
                   WHERE l.locktype = 'advisory' AND l.objsubid = 2
                     AND l.classid::bigint = $3 AND l.objid::bigint = a.owner))
-            RETURNING a.epoch, before.seen_at_ms AS "seen_at_ms: Option<i64>"
+            RETURNING a.epoch, before.seen_at_ms AS "seen_at_ms?"
             "#,
             amphi.0,
             self.server,
