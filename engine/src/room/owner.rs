@@ -323,7 +323,9 @@ impl Owner {
     async fn taken_elsewhere(&self, envelope: &mut Envelope, intern: InternId) -> Flow<Attempt> {
         let Some(rank) = self.rank_of(intern) else { return Flow::Break(()) };
         Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank })).await?;
-        if envelope.actor == (Actor::Intern { rank }) {
+        // After the session nothing is noted any more, and asking again would get the same answer for ever.
+        let noted = self.room.read(|ledger| ledger.amphi().standing(rank)) == Some(Standing::PlacedElsewhere);
+        if envelope.actor == (Actor::Intern { rank }) || !noted {
             return self.refuse(envelope, Rejection::PlacedElsewhere);
         }
         Flow::Continue(Attempt::Again)

@@ -108,6 +108,19 @@ async fn p2_a_turn_runs_out_although_what_was_held_for_it_cannot_be_given() {
     assert!(stage.room.is_in_service());
 }
 
+/// Found by the simulator: the room went round in circles.
+#[tokio::test]
+async fn p2_whoever_is_placed_elsewhere_is_not_assigned_after_the_session_either() {
+    let stage = Stage::begun(setup(1, &[1])).await;
+    let other = second_amphi(&stage.registry).await;
+    done(stage.does(intern(1), pass(1)).await);
+    done(stage.does(ADMINISTRATOR, Command::Close).await);
+    done(other.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap());
+    let (rank, post, reason) = (CallRank(1), PostNumber(1), "Sans choix".to_owned());
+    let assigned = stage.does(ADMINISTRATOR, Command::Assign { rank, post, reason }).await;
+    assert_eq!(refused(assigned), Rejection::PlacedElsewhere);
+}
+
 #[tokio::test]
 async fn r3_1_who_is_placed_elsewhere_is_found_before_the_first_turn() {
     let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
