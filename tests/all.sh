@@ -63,6 +63,19 @@ if command -v npm >/dev/null; then
         private_postgres::tests::a_machine_without_postgres_gets_it_from_npm
 fi
 
+say "simulated amphis: faults, crashes at every await, clocks that misbehave"
+target/debug/amphi-simulator run --seeds 2000 >target/simulated.txt
+tail -n 1 target/simulated.txt
+target/debug/amphi-simulator run --seeds 200 --profile clock | tail -n 1
+target/debug/amphi-simulator crash-points | tail -n 1
+
+say "planted bugs are found"
+# With the features of the whole workspace, so that no library is built twice; in a place of its own, so that
+# no program with bugs lies where the others are looked for.
+cargo build --workspace --locked --bin amphi-simulator --features amphi-simulator/planted-bugs
+mv target/debug/amphi-simulator target/debug/amphi-simulator-with-bugs
+target/debug/amphi-simulator-with-bugs bugs
+
 say "a whole amphi: 490 interns, two days, 1,500 viewers, compressed time"
 # Built above, with the programs that the stories use.
 target/debug/amphi-loadtest whole \

@@ -139,6 +139,25 @@ fn our_packages_know_each_other_in_one_direction_only() {
     }
 }
 
+/// Bugs are planted in the simulator's own builds only (C4): nobody switches the feature on, or passes it on,
+/// but it.
+#[test]
+fn no_program_we_ship_can_have_bugs_planted() {
+    let workspace = Workspace::read();
+    let may_name_it = ["amphi-core", "amphi-engine", "amphi-simulator"];
+    for id in workspace.ours() {
+        let package = &workspace.packages[id];
+        let features = package["features"].as_object().unwrap();
+        assert!(!features.contains_key("default"), "{} has default features", workspace.name(id));
+        if !may_name_it.contains(&workspace.name(id)) {
+            assert!(!package["features"].to_string().contains("planted"), "{}", workspace.name(id));
+        }
+        for dependency in package["dependencies"].as_array().unwrap() {
+            assert!(!dependency["features"].to_string().contains("planted"), "{}", workspace.name(id));
+        }
+    }
+}
+
 #[test]
 fn the_core_is_pure_and_there_is_one_provider_of_tls() {
     let workspace = Workspace::read();
