@@ -67,7 +67,7 @@ function showAll(now) {
   table.update(state, all, now);
   showAlerts(state);
   showPending(state);
-  for (const act of document.querySelectorAll('.etat-regie [data-acte]')) show(act, available(act.dataset.acte));
+  for (const act of document.querySelectorAll('.etat-regie [data-acte], .actes-horloge [data-acte]')) show(act, available(act.dataset.acte));
   const presents = [...presence.keys()].filter(present).length;
   setText(byId('connexions'), say('regie.connexions', { n: connections, presents }));
   document.title = state.turn ? `Rang ${state.turn.rank} – Régie` : `Régie – ${state.title}`;

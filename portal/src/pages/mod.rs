@@ -27,9 +27,11 @@
 //! The page of a proxy's holder is the same, below `/mandat/`, with `#mandat` and `form#document`; on their principal's,
 //! `#mon-tour[data-etat=represente]` from the opening of the turn on.
 //!
-//! Control room: `#internes tr[data-rang][data-etat][data-presence]`, `#tour-en-cours[data-rang]` with
-//! `#compte-a-rebours`, one `form.acte[data-acte]` per act, `dialog#acte` with `#acte-confirmer`,
-//! `#alertes li[data-rang]`, `#avertissements`, `#journal li`. F8 suspends.
+//! Control room: `#internes tr[data-rang][data-etat][data-presence]` with a link `[data-dossier]`,
+//! `#tour-en-cours[data-rang]` with `#compte-a-rebours`, one `[data-acte]` per act: links to previews
+//! (`[data-apercu]`), and two forms that need none (suspend, resume); `dialog#acte`, in which previews
+//! (`#apercu[data-acte]`, `#acte-motif`, `#acte-confirmer`) and dossiers (`#dossier`) are shown; `#ineligibles`,
+//! `#non-choisis`, `#alertes li[data-rang]`, `#avertissements`, `#journal li[data-seq]`. F8 suspends at once.
 //!
 //! Public screen: `#suivants li[data-rang]`, `#services [data-service][data-places]`.
 //!

@@ -5,6 +5,7 @@
 
 mod answers;
 mod connecting;
+mod control;
 mod doors;
 mod dropped;
 mod eligibility;

@@ -149,7 +149,7 @@ pub const ACTS: [Act; 15] = [
     },
     Act {
         code: "annul_choice",
-        title: "Annuler le choix d’un interne",
+        title: "Annuler son choix",
         button: "Annuler ce choix",
         destructive: true,
         reason: TO_THEM,
@@ -159,7 +159,7 @@ pub const ACTS: [Act; 15] = [
     },
     Act {
         code: "rewind",
-        title: "Revenir au tour d’un rang",
+        title: "Revenir à son tour",
         button: "Revenir à ce tour",
         destructive: true,
         reason: TO_ALL,

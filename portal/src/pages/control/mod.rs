@@ -198,7 +198,8 @@ pub fn render(mut input: ControlPage<'_>) -> String {
                 ("presents", input.presence.iter().filter(|p| p.devices > 0).count().to_string().into()),
             ],
         ),
-        warnings: input.warnings,
+        // What was to be thought about before: once it runs, it is as it is.
+        warnings: if matches!(status, Status::Draft | Status::Published) { input.warnings } else { &[] },
         clock: zone.time_to_the_second(input.now),
         now_said: zone.full(input.now),
         zone_line: say("amphi.zone", &[("zone", zone.label().into())]),
