@@ -3,7 +3,7 @@
 // Invariant: one command per confirmation; but for suspending (F8) and resuming, which make people wait
 // or go on and undo nothing, no act goes without its preview.
 
-import { announce, byId, fill, setText, show, showResult } from './dom.js';
+import { announce, byId, fill, make, setText, show, showResult } from './dom.js';
 import { refusal, say } from './words.js';
 
 /** While a preview is open, the session goes on: its facts are asked for again, at most this often. */
@@ -74,7 +74,11 @@ export class Acts {
       const answer = await fetch(address, { credentials: 'same-origin', redirect: 'error' });
       if (!answer.ok) return null;
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      return page.querySelector('#apercu, #dossier');
+      const section = page.querySelector('#apercu, #dossier');
+      // On its own page it is the main heading; here the page has one already.
+      const heading = section?.querySelector('h1');
+      heading?.replaceWith(make('h2', { id: heading.id, tabindex: '-1', text: heading.textContent }));
+      return section;
     } catch {
       return null;
     }
