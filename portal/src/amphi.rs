@@ -148,11 +148,7 @@ pub async fn choose_by_proxy(
     confirmation(&portal, &portal.by_proxy(&headers, amphi, rank).await?, post).await
 }
 
-async fn confirmation(
-    portal: &Portal,
-    acting: &Acting,
-    post: PostNumber,
-) -> Result<Html<String>, Failure> {
+async fn confirmation(portal: &Portal, acting: &Acting, post: PostNumber) -> Result<Html<String>, Failure> {
     let look = Look::at(&acting.room)?.named(portal).await?;
     let page = pages::choose::render(&pages::choose::ChoosePage {
         page: portal.page(),
