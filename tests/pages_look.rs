@@ -9,7 +9,7 @@ mod support;
 use serde_json::{Value, json};
 use support::browser::{Browser, FOCUSED};
 use support::client::Client;
-use support::house::{Amphi, House, LATE_START};
+use support::house::{Amphi, House, LATE_START, OPENING};
 use support::server::Server;
 
 const SAMPLE: &str = "idf-medecine-generale";
@@ -31,7 +31,8 @@ const NAMED_ROLES: [&str; 9] = [
 /// A session under way: rank 1 has chosen, rank 2 let the turn pass, it is the turn of rank 3.
 async fn session(house: &House) -> (Server, Amphi) {
     let server = house.serve(&LATE_START).await;
-    let amphi = house.import(SAMPLE).await;
+    let flags = ["--opening", OPENING, "--proxies", "document", "--safety-net"];
+    let amphi = house.import_with(SAMPLE, &flags).await;
     assert_eq!(amphi.len(), 490);
     Client::administrator(&amphi).await.done(json!({ "action": "open" })).await;
     Client::intern(&amphi, 1).await.choose_in_turn(1).await;
@@ -44,6 +45,10 @@ fn views(amphi: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
     let control = || amphi.administrator.clone();
     vec![
         ("an intern who waits", amphi.intern(40).to_owned(), None),
+        ("a wish", amphi.intern(40).to_owned(), Some("[data-poste='2'] .voeu")),
+        ("wishes, without scripts", amphi.path("rang/40/voeux"), None),
+        ("giving a proxy", amphi.path("rang/40/procuration"), None),
+        ("a proxy with faults", amphi.path("rang/40/procuration"), Some("#donner button")),
         ("all filters", amphi.intern(40).to_owned(), Some("#plus-de-filtres summary")),
         ("an intern in turn", amphi.intern(3).to_owned(), None),
         ("a choice to confirm", amphi.intern(3).to_owned(), Some("[data-poste='2'] .choisir")),
@@ -57,6 +62,7 @@ fn views(amphi: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
         ("what a rewind undoes", format!("{}/apercu?action=rewind&rank=1", amphi.path("regie")), None),
         ("somebody to be added", format!("{}/nouveau", amphi.path("regie")), None),
         ("the journal in words", format!("{}/journal", amphi.path("regie")), None),
+        ("a proxy in the control room", amphi.path("regie/procuration/40"), None),
         ("the public screen", amphi.spectator.clone(), None),
         ("the entrance", "/".to_owned(), None),
         ("an address that does not exist", "/nulle-part".to_owned(), None),
@@ -228,7 +234,7 @@ const SIDEWAYS: &str = "
 /// Buttons, and links that look like buttons, which a finger would miss.
 const SMALL_TARGETS: &str = "
     const [least] = arguments;
-    return [...document.querySelectorAll('button, .bouton, .choisir, select, summary, input:not([type=hidden], [type=checkbox])')]
+    return [...document.querySelectorAll('button, .bouton, .choisir, select, summary, label:has([type=radio]), input:not([type=hidden], [type=checkbox], [type=radio])')]
         .filter((element) => element.checkVisibility({ visibilityProperty: true }))
         .map((element) => [element.getBoundingClientRect(), element])
         .filter(([box]) => box.height < least - 0.5 || box.width < least - 0.5)

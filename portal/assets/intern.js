@@ -145,6 +145,8 @@ function announceThresholds({ state, forecast, now, turnNow, times }, said) {
   if (was.state !== 'tour' && current.state === 'tour') {
     announce(say('annonce.tour', { duree: duration(current.left ?? 0) }), true);
     hideResult();
+    // The posts come right under the countdown.
+    if (byId('voeux')) byId('voeux').open = false;
   } else if (was.state === 'tour' && current.state === 'retard') announce(say('annonce.retard'), true);
   else if (crossed('left', 20_000)) announce(say('annonce.vingt_secondes'), true);
   else if (crossed('left', MINUTE)) announce(say('annonce.une_minute'), true);

@@ -61,7 +61,7 @@ fn checked(form: &GiveForm) -> (Holder, String, Problems) {
         problems.name = format!("Le nom compte {NAME_CHARS_MAX} caractères au plus.");
     }
     let email = email::normalise(form.email.trim()).unwrap_or_else(|problem| {
-        problems.email = format!("Cette adresse {problem}.");
+        problems.email = format!("Cette adresse {}.", problem.replace('\'', "’"));
         form.email.trim().to_owned()
     });
     let phone = form.phone.split_whitespace().collect::<Vec<_>>().join(" ");
