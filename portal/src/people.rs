@@ -6,10 +6,8 @@ use uuid::Uuid;
 
 use amphi_engine::room::Room;
 
-use crate::failure::Failure;
 use crate::import::ImportedIntern;
 use crate::pages::control::RosterEntry;
-use crate::writing::to_the_end;
 
 /// The names of one amphi, in call order. For its administrators only.
 ///
@@ -35,31 +33,32 @@ pub async fn roster(pool: &PgPool, amphi: AmphiId) -> Result<Vec<RosterEntry>, s
     Ok(entries.collect())
 }
 
-/// Puts on the roster whoever the journal has on the list and the roster has not: somebody who was added.
+/// The names of one amphi, with those of people who were added and are not on the roster yet: the journal
+/// says who takes part, and the roster follows it (`control/adding.rs`).
 ///
 /// # Errors
 /// When the database does not answer; then nothing is changed.
-pub(crate) async fn complete(pool: PgPool, room: &Room) -> Result<(), Failure> {
-    let amphi = room.id();
+pub(crate) async fn completed_roster(pool: &PgPool, room: &Room) -> Result<Vec<RosterEntry>, sqlx::Error> {
+    let known = roster(pool, room.id()).await?;
     let listed: Vec<Uuid> = room.read(|ledger| {
         let setup = ledger.amphi().setup();
         setup.map(|setup| setup.participants.iter().map(|one| one.intern.0).collect()).unwrap_or_default()
     });
-    to_the_end(async move {
-        // Whoever is not known any more has no name to give.
-        sqlx::query!(
-            "INSERT INTO roster (amphi_id, call_rank, intern_id)
+    if known.len() >= listed.len() {
+        return Ok(known);
+    }
+    // Whoever is not known any more has no name to give.
+    sqlx::query!(
+        "INSERT INTO roster (amphi_id, call_rank, intern_id)
              SELECT $1, position::integer, t.id FROM UNNEST($2::uuid[]) WITH ORDINALITY AS t (id, position)
              JOIN interns i ON i.id = t.id
              ON CONFLICT DO NOTHING",
-            amphi.0,
-            &listed,
-        )
-        .execute(&pool)
-        .await
-        .map(|_| ())
-    })
-    .await
+        room.id().0,
+        &listed,
+    )
+    .execute(pool)
+    .await?;
+    roster(pool, room.id()).await
 }
 
 /// Writes down who these people are, and gives each their identifier; people already known by their

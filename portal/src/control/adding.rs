@@ -2,8 +2,8 @@
 //!
 //! Three things are written, in this order: who it is (`interns`), that they take part (the journal), and
 //! at which rank they stand (`roster`). The journal is what counts; the roster says of the journal's people
-//! who they are, and is completed from it ([`crate::people::complete`]) by whoever finds it shorter than the
-//! list. So a crash after the first leaves a person on no list, which hurts nobody, and a crash after the
+//! who they are, and is completed from it ([`crate::people::completed_roster`]) by whoever finds it shorter than
+//! the list: this room, and the mails before they convoke. So a crash after the first leaves a person on no list, which hurts nobody, and a crash after the
 //! second leaves a participant whose name comes back with the next look. Sent again, the same form finds the
 //! same person by their address and the same command by its id.
 
@@ -98,7 +98,7 @@ async fn added(
     let actor = amphi_engine::core::Actor::Administrator { id: ADMINISTRATOR_BY_LINK };
     let outcome = room.ask(actor, Command::Add { participant, reason }, id).await.ok();
     if matches!(outcome, Some(Outcome::Done { .. })) {
-        people::complete(pool.clone(), room).await?;
+        people::completed_roster(pool, room).await?;
     }
     Ok(outcome)
 }

@@ -20,19 +20,15 @@ use crate::failure::Failure;
 use crate::pages::control::acts::{self, Asked};
 use crate::pages::control::{RosterEntry, dossier, history, preview};
 use crate::pages::{self, Flash};
+use crate::writing::to_the_end;
 use crate::{drafting, people};
 
 pub use adding::{add, add_page};
 
-/// Names of everybody on the list. Whoever was added and is not on the roster yet (`adding.rs`) is put there.
-async fn roster(portal: &Portal, room: &Room) -> Result<Vec<RosterEntry>, Failure> {
-    let listed = room.read(|ledger| ledger.amphi().setup().map(|setup| setup.participants.len()));
-    let roster = people::roster(&portal.pool, room.id()).await?;
-    if roster.len() >= listed.unwrap_or(0) {
-        return Ok(roster);
-    }
-    people::complete(portal.pool.clone(), room).await?;
-    Ok(people::roster(&portal.pool, room.id()).await?)
+/// Names of everybody on the list.
+async fn roster(portal: &Portal, room: &Arc<Room>) -> Result<Vec<RosterEntry>, Failure> {
+    let (pool, room) = (portal.pool.clone(), Arc::clone(room));
+    to_the_end(async move { people::completed_roster(&pool, &room).await }).await
 }
 
 /// The whole journal in words, oldest first.

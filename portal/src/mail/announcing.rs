@@ -16,6 +16,7 @@ use amphi_engine::journal::{JournalError, events_after};
 use amphi_engine::ledger::Ledger;
 use amphi_engine::protocol::Receipt;
 use amphi_engine::registry::Registry;
+use amphi_engine::room::Room;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -150,7 +151,7 @@ impl Announcer {
         let mut events = events_after(&self.pool, amphi, after).await?;
         let room = self.registry.room(amphi).await?;
         let concerns_people = events.iter().any(|(_, event)| concerns_people(event));
-        let people = if concerns_people { self.people(amphi).await? } else { Vec::new() };
+        let people = if concerns_people { self.people(&room).await? } else { Vec::new() };
         // What is written but not yet applied waits for the next round: the room could not say anything
         // about it.
         let now = room.now();
@@ -190,7 +191,7 @@ impl Announcer {
         if moved.is_empty() {
             return Ok(0);
         }
-        let people = self.people(amphi).await?;
+        let people = self.people(&room).await?;
         let setting = Setting::new(&look.snapshot, &self.site, self.wall.now());
         let mut telling = Telling { mails: Vec::new(), told: before.clone(), watched };
         for person in &people {
@@ -205,8 +206,8 @@ impl Announcer {
         self.write(transaction, amphi, &before, telling).await
     }
 
-    async fn people(&self, amphi: AmphiId) -> Result<Vec<Person>, sqlx::Error> {
-        let roster = people::roster(&self.pool, amphi).await?;
+    async fn people(&self, room: &Room) -> Result<Vec<Person>, sqlx::Error> {
+        let roster = people::completed_roster(&self.pool, room).await?;
         let person = |entry: crate::pages::control::RosterEntry| Person {
             rank: entry.rank,
             recipient: Recipient {
