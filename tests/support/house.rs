@@ -89,8 +89,13 @@ impl House {
     /// Imports and publishes the lists of a sample, as these flags say.
     pub async fn import_with(&self, name: &str, flags: &[&str]) -> Amphi {
         let (interns, posts) = (sample(name, "interns.csv"), sample(name, "posts.csv"));
+        self.import_lists(Path::new(&interns), Path::new(&posts), flags).await
+    }
+
+    /// Imports and publishes two lists, as these flags say.
+    pub async fn import_lists(&self, interns: &Path, posts: &Path, flags: &[&str]) -> Amphi {
         let more = [flags, &["--publish"]].concat();
-        let said = self.import_files(Path::new(&interns), Path::new(&posts), &more).await.success();
+        let said = self.import_files(interns, posts, &more).await.success();
         let id = said.trim().strip_prefix("amphi ").unwrap().to_owned();
         self.links(&id).await
     }
