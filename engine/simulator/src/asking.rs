@@ -117,6 +117,7 @@ pub fn on_behalf_of(principal: CallRank, command: Command) -> Command {
     match command {
         Command::Choose { post, supernumerary, .. } => Command::Choose { rank, post, supernumerary },
         Command::Pass { .. } => Command::Pass { rank },
+        Command::SetWishes { wishes, safety_net, .. } => Command::SetWishes { rank, wishes, safety_net },
         Command::ReleaseHeld { .. } => Command::ReleaseHeld { rank },
         other => other,
     }

@@ -33,6 +33,7 @@ pub fn hunt(jobs: usize) -> impl Iterator<Item = Hunt> {
 fn profile(bug: Bug) -> Profile {
     match bug {
         Bug::PersonCheckLeftOut | Bug::SiteCheckLeftOut => Profile::Persons,
+        Bug::RevokedHolderActs => Profile::Proxies,
         _ => Profile::All,
     }
 }

@@ -7,6 +7,8 @@
 //! the same id, and the oracle looks at everything. Each path is also walked with its write failing in
 //! each way, so that the way back is crashed on, too; and with the write landing after the crash.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amphi_engine::core::call_list::{RankBasis, Seniority};
@@ -62,31 +64,46 @@ pub struct Enumerated {
 
 /// Crashes at every point of every kind of command; with `pairs`, also at every point of the way back
 /// after each of these crashes.
-pub fn enumerate(pairs: bool) -> Enumerated {
-    let mut crashes = Counts::new();
-    for kind in CommandKind::ALL {
-        for (fault, write_lands) in FATES {
-            for point in 0.. {
-                let scene = Scene { kind: *kind, fault, write_lands, point, second: None };
-                let seconds = SECOND_CRASHES.filter(|_| pairs).map(Some);
-                let scenes = std::iter::once(None).chain(seconds).map(|second| Scene { second, ..scene });
-                let mut ended = false;
-                for scene in scenes {
-                    match scene.play() {
-                        Ok(Reached::TheEnd) => ended = true,
-                        Ok(Reached::TheCrash) => *crashes.entry(kind.name().to_owned()).or_default() += 1,
-                        Err(violation) => {
-                            return Enumerated { crashes, failure: Some((format!("{scene:?}"), violation)) };
-                        }
+pub fn enumerate(pairs: bool, jobs: usize) -> Enumerated {
+    let next = AtomicUsize::new(0);
+    let result = Mutex::new(Enumerated { crashes: Counts::new(), failure: None });
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(kind) = CommandKind::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let crashes = enumerate_kind(*kind, pairs);
+                    let mut result = result.lock().expect("nobody panics under this lock");
+                    match crashes {
+                        Ok(count) => drop(result.crashes.insert(kind.name().to_owned(), count)),
+                        Err(failure) => drop(result.failure.get_or_insert(failure)),
                     }
                 }
-                if ended {
-                    break;
+            });
+        }
+    });
+    result.into_inner().expect("nobody panics under this lock")
+}
+
+/// How many crashes there were; or the scene in which a promise was broken.
+fn enumerate_kind(kind: CommandKind, pairs: bool) -> Result<u64, (String, Violation)> {
+    let mut crashes = 0;
+    for (fault, write_lands) in FATES {
+        for point in 0.. {
+            let scene = Scene { kind, fault, write_lands, point, second: None };
+            let seconds = SECOND_CRASHES.filter(|_| pairs).map(Some);
+            let mut ended = false;
+            for scene in std::iter::once(None).chain(seconds).map(|second| Scene { second, ..scene }) {
+                match scene.play().map_err(|violation| (format!("{scene:?}"), violation))? {
+                    Reached::TheEnd => ended = true,
+                    Reached::TheCrash => crashes += 1,
                 }
+            }
+            if ended {
+                break;
             }
         }
     }
-    Enumerated { crashes, failure: None }
+    Ok(crashes)
 }
 
 /// One crash.

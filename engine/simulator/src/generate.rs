@@ -22,6 +22,8 @@ pub enum Profile {
     Journal,
     /// Several amphis with people in common, on two servers.
     Persons,
+    /// Proxies given, revoked, and used all the same.
+    Proxies,
 }
 
 /// Draws one of some things, each as often as its weight says.
@@ -58,18 +60,18 @@ fn world(rng: &mut StdRng, profile: Profile) -> World {
     let servers = if amphis > 1 && rng.random() { 2 } else { 1 };
     let loose = rng.random_ratio(if profile == Profile::Clock { 1 } else { 2 }, 4);
     let clockwork = if loose { Clockwork::Loose } else { Clockwork::Steady };
-    let amphis = (0..amphis).map(|_| planned_amphi(rng)).collect();
+    let amphis = (0..amphis).map(|_| planned_amphi(rng, profile)).collect();
     let ineligible = (0..PERSONS).filter(|_| rng.random_ratio(1, 30)).map(person).collect();
     World { clockwork, servers, amphis, ineligible }
 }
 
-fn planned_amphi(rng: &mut StdRng) -> PlannedAmphi {
+fn planned_amphi(rng: &mut StdRng, profile: Profile) -> PlannedAmphi {
     let begun =
         drawn!(rng, 1 => Begun::Created, 1 => Begun::Drafted, 3 => Begun::Published, 15 => Begun::Opened);
-    PlannedAmphi { setup: setup(rng), begun }
+    PlannedAmphi { setup: setup(rng, profile), begun }
 }
 
-fn setup(rng: &mut StdRng) -> Setup {
+fn setup(rng: &mut StdRng, profile: Profile) -> Setup {
     let people = rng.random_range(1..=7_u16);
     // Another order in each amphi.
     let mut persons: Vec<u16> = (0..PERSONS).collect();
@@ -77,7 +79,8 @@ fn setup(rng: &mut StdRng) -> Setup {
         let other = rng.random_range(index..persons.len());
         persons.swap(index, other);
     }
-    let rarity = drawn!(rng, 2 => 8, 1 => 1);
+    let entitled = if profile == Profile::Persons { 6 } else { 1 };
+    let rarity = drawn!(rng, 2 => 8, entitled => 1);
     let participants =
         persons[..usize::from(people)].iter().map(|number| participant(rng, *number, rarity)).collect();
     let posts =
@@ -99,13 +102,14 @@ fn setup(rng: &mut StdRng) -> Setup {
         round: drawn!(rng,
             16 => Round::Live, 1 => Round::FreeWishes, 1 => Round::Rehearsal, 2 => Round::ByWishes,
         ),
-        policies: policies(rng),
+        policies: policies(rng, profile),
     }
 }
 
 /// Half of the amphis keep the defaults, which a second reading checks.
-fn policies(rng: &mut StdRng) -> Policies {
-    if rng.random() {
+fn policies(rng: &mut StdRng, profile: Profile) -> Policies {
+    let proxies = if profile == Profile::Proxies { 0 } else { 1 };
+    if profile != Profile::Proxies && rng.random() {
         return Policies::default();
     }
     let steps = [10_000, 30_000].map(Millis).to_vec();
@@ -115,7 +119,7 @@ fn policies(rng: &mut StdRng) -> Policies {
             1 => LatePolicy::EndOfSession, 1 => LatePolicy::Forfeit,
         ),
         early_opening: rng.random_ratio(1, 3),
-        proxies: drawn!(rng, 1 => ProxyPolicy::Off, 2 => ProxyPolicy::On, 2 => ProxyPolicy::WithDocument),
+        proxies: drawn!(rng, proxies => ProxyPolicy::Off, 2 => ProxyPolicy::On, 2 => ProxyPolicy::WithDocument),
         safety_net: rng.random_ratio(2, 3),
         extension_steps: steps,
         vacancy_round: rng.random(),
@@ -170,12 +174,12 @@ fn when(rng: &mut StdRng) -> When {
 fn act(rng: &mut StdRng, profile: Profile) -> Act {
     let server = rng.random();
     let (clock, journal) = match profile {
-        Profile::All | Profile::Persons => (4, 8),
+        Profile::All | Profile::Persons | Profile::Proxies => (4, 8),
         Profile::Clock => (25, 3),
         Profile::Journal => (0, 25),
     };
     drawn!(rng,
-        60 => ask(rng),
+        60 => ask(rng, profile),
         12 => onlooking(rng),
         5 => Act::Resend { back: drawn!(rng, 3 => 0, 1 => rng.random_range(0..8)), stolen: rng.random_ratio(1, 5) },
         3 => Act::Retry,
@@ -220,16 +224,17 @@ fn which(rng: &mut StdRng) -> Which {
     )
 }
 
-fn ask(rng: &mut StdRng) -> Act {
+fn ask(rng: &mut StdRng, profile: Profile) -> Act {
+    let proxies = if profile == Profile::Proxies { 80 } else { 16 };
     let ask = drawn!(rng,
         60 => asked_by_interns(rng),
         18 => asked_in_session(rng),
         10 => asked_to_undo(rng),
-        16 => asked_about_proxies_and_wishes(rng),
+        proxies => asked_about_proxies_and_wishes(rng),
         1 => Ask::Meddle,
     );
     let how = drawn!(rng,
-        20 => How::Properly, 5 => How::ByHolder, 2 => How::ByFormerHolder, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced,
+        20 => How::Properly, 5 => How::ByHolder, 4 => How::ByFormerHolder, 3 => How::Twice, 2 => How::Wrongly, 3 => How::OfTheReplaced,
     );
     Act::Ask { amphi: rng.random(), ask, how }
 }
@@ -284,8 +289,8 @@ fn asked_about_proxies_and_wishes(rng: &mut StdRng) -> Ask {
         6 => Ask::SetWishes(drawn!(rng, 3 => anybody, 1 => whom(rng)), wishes, net),
         6 => Ask::GiveProxy(anybody),
         3 => Ask::FileProxyDocument(represented),
-        1 => Ask::RevokeProxy(represented),
-        1 => Ask::RevertProxy(represented),
+        2 => Ask::RevokeProxy(represented),
+        2 => Ask::RevertProxy(represented),
     )
 }
 

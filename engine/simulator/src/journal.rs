@@ -26,7 +26,7 @@ pub enum Lag {
 }
 
 /// No server calls its journal more often in one world, unless it goes round in circles.
-const CALLS_MAX: u64 = 50_000;
+const CALLS_MAX: u64 = 20_000;
 
 /// One server's way to the journal.
 pub struct SimulatedJournal {

@@ -60,6 +60,9 @@ enum What {
         /// Kills the next server, too, at every point of its way into service.
         #[arg(long)]
         pairs: bool,
+        /// On how many threads.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
     },
     /// Plants bugs in the engine, one by one, and finds each (C4).
     #[cfg(feature = "planted-bugs")]
@@ -106,8 +109,8 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("replay it: amphi-simulator replay {}", file.display());
             Ok(ExitCode::FAILURE)
         }
-        What::CrashPoints { pairs } => {
-            let enumerated = crash_points::enumerate(pairs);
+        What::CrashPoints { pairs, jobs } => {
+            let enumerated = crash_points::enumerate(pairs, jobs);
             print(&enumerated.crashes);
             println!("{} crashes", enumerated.crashes.values().sum::<u64>());
             let Some((scene, violation)) = enumerated.failure else { return Ok(ExitCode::SUCCESS) };

@@ -58,6 +58,8 @@ pub enum Promise {
     P4,
     /// What a screen shows was true at a stated moment, and it knows when it is behind.
     P5,
+    /// Nobody does what they may not.
+    P7,
     /// State by replay = state live.
     C8,
     /// Times never run backwards.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amphi_engine::core::{Amphi, AmphiId, CallRank, Event, GRACE, TurnOutcome};
+use amphi_engine::core::{Actor, Amphi, AmphiId, CallRank, Event, GRACE, TurnOutcome};
 use amphi_engine::journal::{Append, Entry};
 use amphi_engine::verify::verify;
 
@@ -62,6 +62,11 @@ impl Oracle {
         }
         if before.is_some_and(|before| entry.at < before) {
             self.broken(Promise::C10, format!("entry {due} ({kind:?}) is dated before the one before it"));
+        }
+        if let Ok(Actor::Holder { rank, proxy }) = entry.read_actor()
+            && state.proxy_given(rank).is_none_or(|given| given.id != proxy)
+        {
+            self.broken(Promise::P7, format!("entry {due} ({kind:?}) by a holder whose proxy had ended"));
         }
         self.check_expiry(amphi, &state, entry, &event);
         self.check_deeds(amphi, &state, &event);
