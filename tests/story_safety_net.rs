@@ -111,8 +111,8 @@ async fn r3_5_the_first_wish_still_free_is_theirs_when_their_turn_expires_withou
     let versions: Vec<_> =
         journal.of_type("wishes_set").map(|entry| event(entry)["version"].clone()).collect();
     assert_eq!(versions, [1, 2, 3]);
-    let of_receipt = receipt.split(':').nth(1).unwrap();
-    assert!(journal.of_type("wishes_set").any(|entry| entry["seq"].to_string() == of_receipt), "{receipt}");
+    let of_receipt: u64 = receipt.split(':').nth(1).unwrap().parse().unwrap();
+    assert!(journal.of_type("wishes_set").any(|entry| entry["seq"] == json!(of_receipt)), "{receipt}");
     assert_eq!(browser.console().await, [""; 0]);
     browser.close().await;
     house.close(server).await;
