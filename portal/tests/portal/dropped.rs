@@ -77,12 +77,13 @@ async fn c9_the_server_itself_ends_a_transaction_in_which_nothing_goes_on() {
             .await
             .unwrap();
         assert_eq!(told, "15s");
+        let pid: i32 =
+            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *transaction).await.unwrap();
+        // Asked for last: from now on it may end at any moment.
         sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 1")
             .execute(&mut *transaction)
             .await
             .unwrap();
-        let pid: i32 =
-            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *transaction).await.unwrap();
         let open = async || -> bool {
             let there = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1)");
             there.bind(pid).fetch_one(&site.pool).await.unwrap()
