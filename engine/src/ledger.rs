@@ -20,6 +20,7 @@ use crate::protocol::{Dossier, GivenProxy, Me, Outcome, Position, Receipt, WISHE
 pub struct Prepared {
     actor: Actor,
     events: Vec<Event>,
+    gives_back: Vec<CallRank>,
     /// Which of them is what was asked; the others are consequences, of it or of time.
     asked: usize,
     /// To be written, whole or not at all.
@@ -33,8 +34,8 @@ impl Prepared {
     }
 
     /// Whose seats it gives back.
-    pub fn gives_back(&self) -> impl Iterator<Item = CallRank> {
-        self.events.iter().flat_map(given_back)
+    pub fn gives_back(&self) -> &[CallRank] {
+        &self.gives_back
     }
 
     /// Whether list, posts or plan change, so that changes no longer lead from before to after.
@@ -242,7 +243,8 @@ impl Ledger {
             None => Vec::new(),
         };
         let append = Append { amphi: self.amphi.id(), epoch: self.epoch, entries, releases, assignments };
-        Ok(Prepared { actor, events, asked, append })
+        let gives_back = events.iter().flat_map(|event| self.freed_by(event)).collect();
+        Ok(Prepared { actor, events, asked, gives_back, append })
     }
 
     /// Makes true what has been written.
@@ -294,11 +296,20 @@ impl Ledger {
         }
     }
 
+    /// Who is bound to no placement any more by `event`: an annulled session is without effect, although its
+    /// receipts go on proving what was chosen in it.
+    fn freed_by(&self, event: &Event) -> Vec<CallRank> {
+        match event {
+            Event::Annulled { .. } => self.receipts.keys().copied().collect(),
+            _ => given_back(event),
+        }
+    }
+
     /// The seats that `events` give back; the receipts know by which entry they were taken.
     fn releases(&self, entries: &[Entry], events: &[Event]) -> Vec<Release> {
         let mut releases = Vec::new();
         for (entry, event) in entries.iter().zip(events) {
-            for rank in given_back(event).into_iter().filter(|_| !planted::is(Bug::SeatNotGivenBack)) {
+            for rank in self.freed_by(event).into_iter().filter(|_| !planted::is(Bug::SeatNotGivenBack)) {
                 let choice_seq = self.receipts.get(&rank).map(|receipt| receipt.seq);
                 releases.extend(choice_seq.map(|choice_seq| Release { choice_seq, seq: entry.seq }));
             }

@@ -296,7 +296,8 @@ impl Owner {
         let Some((period, interns)) = self.listed() else { return };
         let mut placed: Vec<InternId> =
             prepared.append.assignments.iter().map(|taken| taken.intern).collect();
-        let given_back: Vec<InternId> = prepared.gives_back().map(|rank| interns[rank.index()]).collect();
+        let given_back: Vec<InternId> =
+            prepared.gives_back().iter().map(|rank| interns[rank.index()]).collect();
         let freed = given_back.into_iter().filter(|intern| !placed.contains(intern)).collect::<Vec<_>>();
         let persons = &self.room.surroundings.persons;
         let tell = |intern: InternId, command: fn(CallRank) -> Command| {

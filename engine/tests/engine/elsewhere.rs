@@ -233,3 +233,23 @@ async fn r3_3_a_site_has_one_supernumerary_a_period_in_all_amphis() {
     assert_eq!(refusal, Rejection::SupernumeraryTaken { post: PostNumber(2) }, "the same site");
     assert!(done(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap()).is_some());
 }
+
+#[tokio::test]
+async fn r3_1_an_annulled_session_binds_nobody() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let here = second_amphi(&stage.registry).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&here).await;
+    assert_eq!(standing(&here, 1), Standing::PlacedElsewhere);
+    done(stage.does(ADMINISTRATOR, Command::Annul { reason: "Liste fausse".to_owned() }).await);
+    settle(&here).await;
+    assert!(matches!(standing(&here, 1), Standing::Late { .. }), "concerned again, at once");
+    assert!(stage.receipt(1).is_some(), "the receipt goes on proving what was chosen");
+    // The session that replaces it, on a server that hears of nothing but the journal.
+    let store = Arc::new(stage.journal.store.another_server());
+    let registry = Registry::new(store, Arc::new(stage.clock.clone()));
+    let again = publish(&registry, 3, setup(3, &[1, 1, 1])).await;
+    done(again.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&again).await;
+    assert!(done(again.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap()).is_some());
+}
