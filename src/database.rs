@@ -24,6 +24,7 @@ pub struct DatabaseSettings {
 pub struct Database {
     /// For pages and people.
     pub pool: PgPool,
+    url: String,
     private: Option<PrivatePostgres>,
 }
 
@@ -65,14 +66,20 @@ impl Database {
         Self::connect(&url, Some(private)).await
     }
 
-    async fn connect(url: &str, private: Option<PrivatePostgres>) -> anyhow::Result<Self> {
+    /// Opens the database at an address.
+    pub async fn connect(url: &str, private: Option<PrivatePostgres>) -> anyhow::Result<Self> {
         let pool = amphi_portal::pool::options()
             .connect(url)
             .await
             .context("la base Postgres ne répond pas à l’adresse donnée")?;
         ensure_durable(&pool).await?;
         sqlx::migrate!().run(&pool).await.context("le schéma de la base n’a pas pu être mis à jour")?;
-        Ok(Self { pool, private })
+        Ok(Self { pool, url: url.to_owned(), private })
+    }
+
+    /// Where it is, password included: not for logs.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Completes if the private Postgres ends unasked; never, when there is none.

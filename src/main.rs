@@ -1,5 +1,6 @@
 //! `amphi`: the live choice of placements. The only place that knows every crate; no rule lives here.
 
+mod backup;
 mod database;
 mod demo;
 mod descriptors;
@@ -47,6 +48,10 @@ enum Command {
     Export(export::ExportArguments),
     /// Établit le procès-verbal d’une séance, à partir de son journal
     Minutes(minutes::MinutesArguments),
+    /// Sauvegarde toute la base, séances en cours comprises
+    Backup(backup::BackupArguments),
+    /// Restaure une sauvegarde et la prouve : chaque journal relu, chaque place comparée
+    Restore(backup::RestoreArguments),
     /// Vérifie un journal exporté, sans base ni serveur, et au besoin un reçu
     Verify(verify::VerifyArguments),
 }
@@ -64,6 +69,8 @@ fn main() -> std::process::ExitCode {
                 Command::Links(arguments) => links::run(arguments).await,
                 Command::Export(arguments) => export::run(arguments).await,
                 Command::Minutes(arguments) => minutes::run(arguments).await,
+                Command::Backup(arguments) => backup::backup(arguments).await,
+                Command::Restore(arguments) => backup::restore(arguments).await,
                 Command::Verify(arguments) => verify::run(&arguments),
             }
         })

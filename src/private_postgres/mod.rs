@@ -47,6 +47,22 @@ pub enum Durability {
     FastForTests,
 }
 
+/// One of Postgres's own client programs, beside the server's.
+///
+/// # Errors
+/// When there is none: some packages hold the server alone.
+pub async fn client_program(name: &str) -> anyhow::Result<PathBuf> {
+    let account = ServerAccount::for_cluster(Path::new(""))?;
+    let binaries = find::find(&BinarySource::usual(), &account, None, &|_| ()).await?;
+    let path = binaries.program(name);
+    anyhow::ensure!(
+        path.is_file(),
+        "le programme {name} de Postgres {} est introuvable ; sur Debian : sudo apt install postgresql-client",
+        binaries.major
+    );
+    Ok(path)
+}
+
 /// How to run the private Postgres.
 #[derive(Debug, Clone)]
 pub struct PrivatePostgresSettings {
