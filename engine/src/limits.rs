@@ -12,8 +12,9 @@ pub const SOCKET_WRITE_BUFFER_BYTES: usize = 4 * 1024;
 /// How long a new connection may stay without saying `hello`.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// How often a connection is pinged…
-pub const PING_EVERY: Duration = Duration::from_secs(20);
-/// …and how long it may take to answer: together, a half-open connection is noticed within 30 s (S2).
+pub const PING_EVERY: Duration = Duration::from_secs(18);
+/// …and how long it may take to answer: together, a half-open connection is noticed within 30 s (S2), with
+/// two to spare for a machine that is busy.
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long one write may take before the viewer is closed as too slow (S1).
 pub const BLOCKED_AT_MOST: Duration = Duration::from_secs(5);

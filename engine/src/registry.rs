@@ -166,11 +166,33 @@ impl Registry {
     /// Says once a second that this server is alive, until it stops.
     pub async fn keep_alive(&self) {
         while !self.surroundings.stopping.is_cancelled() {
-            if let Err(error) = self.surroundings.journal.heartbeat(self.now()).await {
-                tracing::warn!(%error, "no heartbeat could be written");
-            }
+            self.beat().await;
             tokio::time::sleep(HEARTBEAT_EVERY).await;
         }
+    }
+
+    /// One heartbeat; rooms whose amphi another server has taken meanwhile go out of service, so that nobody
+    /// looks at a state that is not the amphi's any more (P5).
+    pub async fn beat(&self) {
+        // Listed before it is asked: whatever is opened meanwhile is not judged by an older answer.
+        let rooms = self.in_service();
+        let amphis: Vec<AmphiId> = rooms.iter().map(|room| room.id()).collect();
+        match self.surroundings.journal.heartbeat(self.now(), &amphis).await {
+            Ok(lost) => {
+                for room in rooms.iter().filter(|room| lost.contains(&room.id())) {
+                    tracing::warn!(amphi = %room.id(), "another server has taken this amphi over");
+                    room.step_down();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "no heartbeat could be written"),
+        }
+    }
+
+    /// The rooms in service now; those that are just being opened are left out.
+    fn in_service(&self) -> Vec<Arc<Room>> {
+        let room = |slot: &Slot| slot.try_lock().ok().and_then(|room| room.clone());
+        let rooms = self.rooms.iter().filter_map(|entry| room(entry.value()));
+        rooms.filter(|room| room.is_in_service()).collect()
     }
 
     /// Stops every room once what it has under way is finished, closes its sockets, and gives up

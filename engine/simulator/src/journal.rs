@@ -287,10 +287,14 @@ impl Journal for SimulatedJournal {
         self.read(self.store.unfinished()).boxed()
     }
 
-    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>> {
+    fn heartbeat<'a>(
+        &'a self,
+        now: Timestamp,
+        in_service: &'a [AmphiId],
+    ) -> BoxFuture<'a, Result<Vec<AmphiId>, JournalError>> {
         if self.in_outage() || self.state().killed {
             return std::future::ready(Err(JournalError::Unavailable("outage".to_owned()))).boxed();
         }
-        self.store.heartbeat(now)
+        self.store.heartbeat(now, in_service)
     }
 }

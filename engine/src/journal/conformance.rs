@@ -182,6 +182,7 @@ both_journals! {
     whoever_was_replaced_writes_nothing,
     old_and_new_owner_in_one_group,
     a_live_owner_keeps_its_amphi,
+    p5_whoever_was_succeeded_learns_it_with_the_next_heartbeat,
     a10_a_successor_learns_when_its_predecessor_was_last_seen,
     c7_of_two_successors_one_gets_the_amphi,
     unfinished_amphis_are_those_without_an_end,
@@ -450,6 +451,24 @@ async fn old_and_new_owner_in_one_group(stage: Stage) {
     }
 }
 
+async fn p5_whoever_was_succeeded_learns_it_with_the_next_heartbeat(stage: Stage) {
+    let (first, _) = stage.owner(amphi(1)).await;
+    first.create(amphi(2), "Another", NOVEMBER).await.unwrap();
+    first.acquire(amphi(2)).await.unwrap();
+    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1_000);
+    let in_service = [amphi(1), amphi(2)];
+    assert_eq!(first.heartbeat(at(1), &in_service).await, Ok(Vec::new()));
+    // Its lock is lost, not its life: somebody else takes one of its amphis.
+    first.dies().await;
+    stage.server().await.acquire(amphi(1)).await.unwrap();
+    // The first beat may find the connection broken, and makes a new one.
+    let lost = match first.heartbeat(at(2), &in_service).await {
+        Err(_) => first.heartbeat(at(3), &in_service).await,
+        lost => lost,
+    };
+    assert_eq!(lost, Ok(vec![amphi(1)]));
+}
+
 async fn a_live_owner_keeps_its_amphi(stage: Stage) {
     let (owner, pen) = stage.owner(amphi(1)).await;
     let other = stage.server().await;
@@ -462,14 +481,14 @@ async fn a_live_owner_keeps_its_amphi(stage: Stage) {
 async fn a10_a_successor_learns_when_its_predecessor_was_last_seen(stage: Stage) {
     let (first, pen) = stage.owner(amphi(1)).await;
     let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1_000);
-    first.heartbeat(at(1)).await.unwrap();
-    first.heartbeat(at(2)).await.unwrap();
+    first.heartbeat(at(1), &[]).await.unwrap();
+    first.heartbeat(at(2), &[]).await.unwrap();
     first.dies().await;
     let second = stage.server().await;
     let lease = second.acquire(amphi(1)).await.unwrap();
     assert_eq!(lease, Lease { epoch: pen.epoch + 1, previous_seen_at: Some(at(2)) });
     second.append(pen.with_epoch(lease.epoch).opens()).await.unwrap();
-    second.heartbeat(at(5)).await.unwrap();
+    second.heartbeat(at(5), &[]).await.unwrap();
     second.release_all(at(6)).await.unwrap();
     let third = stage.server().await;
     let lease = third.acquire_freed(amphi(1)).await;

@@ -231,10 +231,18 @@ impl Journal for MemoryJournal {
         async { Ok(unfinished) }.boxed()
     }
 
-    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>> {
-        if let Some(server) = self.lock().servers.get_mut(&self.server) {
+    fn heartbeat<'a>(
+        &'a self,
+        now: Timestamp,
+        in_service: &'a [AmphiId],
+    ) -> BoxFuture<'a, Result<Vec<AmphiId>, JournalError>> {
+        let mut store = self.lock();
+        if let Some(server) = store.servers.get_mut(&self.server) {
             server.seen_at = Some(now);
         }
-        async { Ok(()) }.boxed()
+        let owned =
+            |amphi: &AmphiId| store.amphis.get(amphi).is_some_and(|book| book.owner == Some(self.server));
+        let lost = in_service.iter().copied().filter(|amphi| !owned(amphi)).collect();
+        async { Ok(lost) }.boxed()
     }
 }

@@ -165,8 +165,13 @@ pub trait Journal: Send + Sync + 'static {
     /// The amphis that are neither closed nor annulled.
     fn unfinished(&self) -> BoxFuture<'_, Result<Vec<AmphiId>, JournalError>>;
 
-    /// Notes that this server is in service at `now` (A10).
-    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>>;
+    /// Notes that this server is in service at `now` (A10); says which of the amphis it has `in_service` are no
+    /// longer its own.
+    fn heartbeat<'a>(
+        &'a self,
+        now: Timestamp,
+        in_service: &'a [AmphiId],
+    ) -> BoxFuture<'a, Result<Vec<AmphiId>, JournalError>>;
 }
 
 /// Chains `events` after `previous` and numbers them after `last_seq`.

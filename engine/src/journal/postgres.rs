@@ -161,23 +161,34 @@ impl PostgresJournal {
         hash.map(|hash| hash.try_into().map(Hash).map_err(damaged)).transpose()
     }
 
-    async fn heartbeat_now(&self, now: Timestamp) -> Result<(), JournalError> {
+    async fn heartbeat_now(
+        &self,
+        now: Timestamp,
+        in_service: &[AmphiId],
+    ) -> Result<Vec<AmphiId>, JournalError> {
         let mut guard = self.guard.lock().await;
         let mut connection = match guard.take() {
             Some(connection) => connection,
             None => within(guard_connection(&self.options, self.server)).await?,
         };
         // Taken out while in use: a heartbeat that fails or is dropped leaves no half-read connection.
-        let beat = sqlx::query!("UPDATE servers SET seen_at_ms = $2 WHERE key = $1", self.server, now.0)
-            .execute(&mut connection)
-            .map(|result| result.map_err(JournalError::from));
-        within(beat).await?;
+        let in_service: Vec<Uuid> = in_service.iter().map(|amphi| amphi.0).collect();
+        let beat = sqlx::query_scalar!(
+            "WITH beat AS (UPDATE servers SET seen_at_ms = $2 WHERE key = $1)
+             SELECT id FROM amphis WHERE id = ANY($3) AND owner IS DISTINCT FROM $1",
+            self.server,
+            now.0,
+            &in_service,
+        )
+        .fetch_all(&mut connection)
+        .map(|result| result.map_err(JournalError::from));
+        let lost = within(beat).await?;
         *guard = Some(connection);
-        Ok(())
+        Ok(lost.into_iter().map(AmphiId).collect())
     }
 
     async fn release_all_now(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.heartbeat_now(now).await?;
+        self.heartbeat_now(now, &[]).await?;
         // The owner stays written down, with its last heartbeat: the next one needs it (A10). What
         // sets the amphis free is that the lock goes.
         if let Some(guard) = self.guard.lock().await.take() {
@@ -551,7 +562,11 @@ impl Journal for PostgresJournal {
         .boxed()
     }
 
-    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>> {
-        self.heartbeat_now(now).boxed()
+    fn heartbeat<'a>(
+        &'a self,
+        now: Timestamp,
+        in_service: &'a [AmphiId],
+    ) -> BoxFuture<'a, Result<Vec<AmphiId>, JournalError>> {
+        self.heartbeat_now(now, in_service).boxed()
     }
 }

@@ -116,6 +116,8 @@ impl Room {
     /// # Errors
     /// [`JournalError`]: unknown, owned by another live server, damaged, or no answer.
     pub async fn open(id: AmphiId, surroundings: Surroundings) -> Result<Arc<Self>, JournalError> {
+        // Stops with the server, or alone.
+        let surroundings = Surroundings { stopping: surroundings.stopping.child_token(), ..surroundings };
         let loaded = owner::load(id, &surroundings).await?;
         let (mailbox, commands) = mpsc::channel(MAILBOX_COMMANDS_MAX);
         let room = Arc::new(Self {
@@ -138,6 +140,11 @@ impl Room {
     /// Whether this server still owns the amphi.
     pub fn is_in_service(&self) -> bool {
         self.in_service.load(Ordering::Acquire)
+    }
+
+    /// Goes out of service here: another server owns the amphi now.
+    pub fn step_down(&self) {
+        self.surroundings.stopping.cancel();
     }
 
     /// What time it is here.

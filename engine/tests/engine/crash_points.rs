@@ -256,8 +256,8 @@ async fn a_lost_heartbeat_connection_is_replaced_and_the_lock_taken_again() {
                 .await
                 .unwrap();
         assert_eq!(killed, [true]);
-        assert!(matches!(journal.heartbeat(at("08:01")).await, Err(JournalError::Unavailable(_))));
-        journal.heartbeat(at("08:02")).await.unwrap();
+        assert!(matches!(journal.heartbeat(at("08:01"), &[]).await, Err(JournalError::Unavailable(_))));
+        journal.heartbeat(at("08:02"), &[]).await.unwrap();
         let other = self::journal(&pool).await;
         assert_eq!(other.acquire(amphi(1)).await, Err(JournalError::OwnedByAnother));
         assert_eq!(PostgresJournal::last_seen_at(&pool).await.unwrap(), Some(at("08:02")));

@@ -153,7 +153,11 @@ impl Journal for FaultyJournal {
         self.store.unfinished()
     }
 
-    fn heartbeat(&self, now: Timestamp) -> BoxFuture<'_, Result<(), JournalError>> {
-        self.store.heartbeat(now)
+    fn heartbeat<'a>(
+        &'a self,
+        now: Timestamp,
+        in_service: &'a [AmphiId],
+    ) -> BoxFuture<'a, Result<Vec<AmphiId>, JournalError>> {
+        self.store.heartbeat(now, in_service)
     }
 }

@@ -11,7 +11,7 @@ use amphi_engine::room::Busy;
 
 use crate::faulty::{Fault, FaultyJournal, no_answer};
 use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, setup};
-use crate::stage::{Stage, done, fresh_id, id, publish, stopped};
+use crate::stage::{Stage, done, fresh_id, id, publish, settle, stopped};
 
 #[tokio::test]
 async fn a_replaced_room_closes_its_viewers_and_stops() {
@@ -140,4 +140,23 @@ async fn a_room_that_cannot_be_reloaded_stops() {
         screen.reads();
         assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     }
+}
+
+#[tokio::test]
+async fn p5_a_server_that_was_succeeded_shows_nothing_more_of_the_amphi() {
+    let stage = Stage::begun(setup(3, &[1, 1])).await;
+    let mut screen = stage.watches(Role::Spectator);
+    screen.reads();
+    stage.registry.beat().await;
+    settle(&stage.room).await;
+    assert_eq!(screen.closed, None, "it is still its own");
+    // Its lock is lost, and somebody else is quicker.
+    stage.journal.store.die();
+    let successor =
+        Registry::new(Arc::new(stage.journal.store.another_server()), Arc::new(stage.clock.clone()));
+    successor.room(amphi(1)).await.unwrap();
+    stage.registry.beat().await;
+    stopped(&stage.room).await;
+    screen.reads();
+    assert_eq!(screen.closed, Some(CloseCode::GoingAway), "to be opened again where the amphi is");
 }

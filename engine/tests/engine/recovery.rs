@@ -26,7 +26,7 @@ async fn p4_a_turn_gets_at_least_the_time_that_was_announced() {
     for (heartbeat, back_at, deadline, why) in cases {
         let stage = Stage::begun(setup(2, &[1, 1])).await;
         if let Some(heartbeat) = heartbeat {
-            stage.journal.heartbeat(at(heartbeat)).await.unwrap();
+            stage.journal.heartbeat(at(heartbeat), &[]).await.unwrap();
         }
         let stage = stage.crashes_and_returns(back_at).await;
         assert_eq!(stage.turn(), Some((1, at(deadline))), "{why}");
@@ -50,7 +50,7 @@ async fn a10_a_deploy_keeps_the_time_left_to_the_millisecond() {
 async fn a10_a_recovery_whose_write_is_not_heard_of_still_gives_the_time_back() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
     stage.until("09:01").await;
-    stage.journal.heartbeat(at("09:01")).await.unwrap();
+    stage.journal.heartbeat(at("09:01"), &[]).await.unwrap();
     stage.journal.store.die();
     let journal = FaultyJournal::new(stage.journal.store.another_server());
     journal.plan(no_answer());
@@ -86,7 +86,7 @@ async fn a10_repeated_crashes_do_not_eat_up_a_turn() {
     let mut stage = Stage::begun(setup(2, &[1, 1])).await;
     for (heartbeat, back_at) in [("09:00:30", "09:05"), ("09:05:10", "09:20"), ("09:20", "09:21")] {
         stage.clock.set(at(heartbeat));
-        stage.journal.heartbeat(at(heartbeat)).await.unwrap();
+        stage.journal.heartbeat(at(heartbeat), &[]).await.unwrap();
         stage = stage.crashes_and_returns(back_at).await;
     }
     // 40 s of service were used of 3 min.

@@ -23,8 +23,8 @@ use crate::server_process::Launch;
 
 /// S2, as it is called in verdicts.
 const NOTICED: &str = "S2 half-open connections are noticed within 30 s, and hold nothing any more";
-/// See [`NOTICED`]; the second after it is for the closing itself, of all of them at once.
-const NOTICED_WITHIN_MS: f64 = 31_000.0;
+/// See [`NOTICED`].
+const NOTICED_WITHIN_MS: f64 = 30_000.0;
 /// Whatever is held by then is held for ever.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 /// Descriptors that come and go by themselves: connections to the database.
