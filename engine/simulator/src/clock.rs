@@ -1,13 +1,13 @@
 //! The clocks of simulated machines: they jump, drift and stand still.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use amphi_engine::clock::{Clock, SystemClock};
 use amphi_engine::core::{Millis, Timestamp};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::plan::{ClockShift, Clockwork};
@@ -33,33 +33,39 @@ const RIGHT_PPM: i64 = 1_000_000;
 /// The wall clock of one machine.
 #[derive(Debug, Clone)]
 pub struct WallClock {
-    dial: Arc<watch::Sender<Dial>>,
+    dial: Arc<Mutex<Dial>>,
+    /// Wakes sleepers in the order in which they lay down; a `watch` channel would draw lots.
+    shifted: Arc<Notify>,
 }
 
 impl WallClock {
     /// A clock that is right, and shows `now`.
     pub fn at(now: Timestamp) -> Self {
         let dial = Dial { from: Instant::now(), shown: now, rate_ppm: RIGHT_PPM };
-        Self { dial: Arc::new(watch::Sender::new(dial)) }
+        Self { dial: Arc::new(Mutex::new(dial)), shifted: Arc::default() }
     }
 
     /// What it shows.
     pub fn shows(&self) -> Timestamp {
-        self.dial.borrow().at(Instant::now())
+        self.dial().at(Instant::now())
     }
 
     /// Makes it do something.
     pub fn shift(&self, shift: ClockShift) {
         let from = Instant::now();
-        self.dial.send_modify(|dial| {
-            let shown = dial.at(from);
-            *dial = match shift {
-                ClockShift::Jump { ms } => Dial { from, shown: shown + Millis(ms), ..*dial },
-                ClockShift::Freeze => Dial { from, shown, rate_ppm: 0 },
-                ClockShift::Drift { ppm } => Dial { from, shown, rate_ppm: RIGHT_PPM + i64::from(ppm) },
-                ClockShift::Steady => Dial { from, shown, rate_ppm: RIGHT_PPM },
-            };
-        });
+        let dial = self.dial();
+        let shown = dial.at(from);
+        *self.dial.lock().unwrap_or_else(PoisonError::into_inner) = match shift {
+            ClockShift::Jump { ms } => Dial { from, shown: shown + Millis(ms), ..dial },
+            ClockShift::Freeze => Dial { from, shown, rate_ppm: 0 },
+            ClockShift::Drift { ppm } => Dial { from, shown, rate_ppm: RIGHT_PPM + i64::from(ppm) },
+            ClockShift::Steady => Dial { from, shown, rate_ppm: RIGHT_PPM },
+        };
+        self.shifted.notify_waiters();
+    }
+
+    fn dial(&self) -> Dial {
+        *self.dial.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The clock of a server that starts on this machine now.
@@ -80,23 +86,24 @@ impl Clock for LooseClock {
     }
 
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
-        let mut dial = self.0.dial.subscribe();
+        let clock = self.0.clone();
         async move {
             loop {
-                let shown = *dial.borrow_and_update();
-                let left_ms = (instant - shown.at(Instant::now())).0;
+                let mut shifted = std::pin::pin!(clock.shifted.notified());
+                shifted.as_mut().enable();
+                let dial = clock.dial();
+                let left_ms = (instant - dial.at(Instant::now())).0;
                 if left_ms <= 0 {
                     return;
                 }
-                let shifted = dial.changed();
-                let real_ms = match shown.rate_ppm {
+                let real_ms = match dial.rate_ppm {
                     rate @ 1.. => (left_ms * RIGHT_PPM).div_euclid(rate) + 1,
                     _ => i64::MAX,
                 };
                 let real = Duration::from_millis(u64::try_from(real_ms).expect("positive"));
                 tokio::select! {
                     biased;
-                    gone = shifted => if gone.is_err() { std::future::pending::<()>().await },
+                    () = shifted => {}
                     () = tokio::time::sleep(real.min(SLEEP_MAX)) => {}
                 }
             }

@@ -49,6 +49,8 @@ pub struct Witness {
     pub oracle: SharedOracle,
     /// The clock of the server that tells it.
     pub clock: Arc<dyn Clock>,
+    /// Which server that is.
+    pub server: usize,
     /// Whether that clock runs as a stopwatch does.
     pub steady: bool,
 }
@@ -187,8 +189,10 @@ impl Reader {
                         let amphi: AmphiId = self.room.id();
                         oracle.shown(amphi, position, &snapshot);
                         if let Some(turn) = &snapshot.now.turn {
-                            let Witness { clock, steady, .. } = &self.witness;
-                            oracle.announced(amphi, position.seq, turn, clock.now(), *steady);
+                            let Witness { clock, server, steady, .. } = &self.witness;
+                            // Two servers at once need not have the same time: the successor's counts.
+                            let steady = *steady && !oracle.is_replaced(*server);
+                            oracle.announced(amphi, position.seq, turn, clock.now(), steady);
                         }
                     }
                     Ok(None) => {}

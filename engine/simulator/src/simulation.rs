@@ -205,8 +205,8 @@ impl<'p> Simulation<'p> {
         let machine = self.machine_of(amphi);
         let Some(server) = &mut self.machines[machine].server else { return false };
         let Some(room) = server.room(amphi).await else { return false };
-        let witness = Witness { oracle: Arc::clone(&self.oracle), clock: Arc::clone(&server.clock), steady };
-        let number = server.number;
+        let (oracle, clock, number) = (Arc::clone(&self.oracle), Arc::clone(&server.clock), server.number);
+        let witness = Witness { oracle, clock, server: number, steady };
         self.devices[device].disconnect();
         self.devices[device].connect(number, &room, witness).is_ok()
     }

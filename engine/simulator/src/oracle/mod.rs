@@ -197,6 +197,11 @@ impl Oracle {
         self.replaced.insert(server);
     }
 
+    /// Whether the journal took `server` for dead while it was not.
+    pub fn is_replaced(&self, server: usize) -> bool {
+        self.replaced.contains(&server)
+    }
+
     /// From now on nobody serves `amphi`: its server was killed, or stopped.
     pub fn out_of_service(&mut self, amphi: AmphiId) {
         self.outages.entry(amphi).or_default().since.get_or_insert_with(Instant::now);

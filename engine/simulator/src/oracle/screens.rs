@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amphi_engine::core::{Amphi, AmphiId, Snapshot, Status, Timestamp, Turn};
+use amphi_engine::core::{Amphi, AmphiId, Millis, Snapshot, Status, Timestamp, Turn};
 use amphi_engine::protocol::{Position, Receipt};
 
 use super::{Announced, Oracle, Promise};
@@ -47,7 +47,10 @@ impl Oracle {
         let Some(opening) = opening.filter(|_| turn.remaining_when_suspended.is_none()) else { return };
         // A server whose clock is behind what has happened counts down from more than the whole turn; what
         // was promised is the turn.
-        let left = (turn.deadline - now).min(turn.deadline - turn.opened_at);
+        let state = self.book(amphi).state_at(seq);
+        let allowed =
+            state.as_ref().and_then(|state| state.setup()).map(|setup| setup.turn_duration_of(turn.rank));
+        let left = (turn.deadline - now).min(allowed.unwrap_or(Millis::ZERO) + turn.extended_by);
         let left_ms = u64::try_from(left.0).unwrap_or(0);
         let ends = steady.then(|| self.stopwatch(amphi) + Duration::from_millis(left_ms));
         let told = self
