@@ -102,7 +102,7 @@ pub struct Participant {
     pub supernumerary: Option<Supernumerary>,
 }
 
-/// A right to choose without using a seat (*surnombre*): pregnancy, illness, disability, union work. [law]
+/// A right to choose without using a seat (*surnombre*): pregnancy, illness, disability, union work (law).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Supernumerary {

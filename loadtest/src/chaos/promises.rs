@@ -2,7 +2,7 @@
 //!
 //! Pure: the story is plain data, so that a forged one shows that each check can fail. The rules of the domain
 //! (order and time of turns, last seats, what everybody was told at the end) are the oracle's
-//! ([`examine`](crate::oracle::examine)); P5 is the chain's ([`Chain::settle`](crate::chain::Chain::settle)).
+//! ([`examine`]); P5 is the chain's ([`Chain::settle`](crate::chain::Chain::settle)).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;

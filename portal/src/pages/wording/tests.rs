@@ -30,7 +30,54 @@ fn every_rejection() -> Vec<Rejection> {
         Rejection::ReasonNeeded,
         Rejection::UnusableSetup { problem: "vide".to_owned() },
         Rejection::CommandIdReused,
+        Rejection::ProxyActive,
+        Rejection::ProxyEnded,
+        Rejection::ProxyAlreadyGiven,
+        Rejection::NoProxy,
+        Rejection::ProxyTooLate,
+        Rejection::ProxiesOff,
+        Rejection::DocumentMissing,
+        Rejection::SafetyNetOff,
+        Rejection::WishTwice { post },
+        Rejection::LateAtEndOnly,
+        Rejection::TurnForfeited,
+        Rejection::NotSupernumerary,
+        Rejection::SupernumeraryTaken { post },
+        Rejection::NoSuchExtension { steps: vec![Millis::from_minutes(1), Millis::from_minutes(5)] },
+        Rejection::NothingToRewind { to: rank },
+        Rejection::NotPlaced { rank },
+        Rejection::NoExchangeNow,
+        Rejection::Ineligible { ranks: vec![rank] },
+        Rejection::NotIneligible { rank },
+        Rejection::AlreadyListed { rank },
+        Rejection::NoTurns,
     ]
+}
+
+/// The codes of refusals in the wire's schema: what there is, whatever the list above says.
+fn codes_on_the_wire() -> std::collections::BTreeSet<String> {
+    fn collect(schema: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        match schema {
+            serde_json::Value::Object(fields) => {
+                let code =
+                    fields.get("properties").and_then(|properties| properties["code"]["const"].as_str());
+                found.extend(code.map(str::to_owned));
+                fields.values().for_each(|value| collect(value, found));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+            _ => {}
+        }
+    }
+    let schema = include_str!("../../../../engine/protocol.schema.json");
+    let mut found = std::collections::BTreeSet::new();
+    collect(&serde_json::from_str(schema).expect("the schema is JSON"), &mut found);
+    found
+}
+
+#[test]
+fn every_refusal_of_the_wire_is_said() {
+    let said = every_rejection().iter().map(|rejection| code_of(rejection).to_owned()).collect();
+    assert_eq!(codes_on_the_wire(), said);
 }
 
 #[test]
