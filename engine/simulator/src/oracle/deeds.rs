@@ -1,7 +1,7 @@
 //! What an event does to seats, and whether it is what a command asked for. Each new kind of event or
 //! command is told here, once.
 
-use amphi_engine::core::{CallRank, Command, Event, PostNumber};
+use amphi_engine::core::{Amphi, CallRank, Command, Event, PostNumber, Standing};
 
 /// What an event does to one seat; a supernumerary place has no number.
 #[derive(Debug, Clone, Copy)]
@@ -12,9 +12,19 @@ pub enum Deed {
     Takes(CallRank, PostNumber, Option<u16>),
 }
 
-/// What `event` does to seats, in order.
-pub fn deeds(event: &Event) -> Vec<Deed> {
+/// What `event` does to seats, in order, where the amphi stood at `before`.
+pub fn deeds(before: &Amphi, event: &Event) -> Vec<Deed> {
     match event {
+        // A session without effect binds nobody.
+        Event::Annulled { .. } => {
+            let placed = |(index, standing): (usize, &Standing)| match standing {
+                Standing::Placed { post, seat, .. } => {
+                    Some(Deed::GivesBack(CallRank::from_index(index), *post, *seat))
+                }
+                _ => None,
+            };
+            before.standings().iter().enumerate().filter_map(placed).collect()
+        }
         Event::ChoiceCommitted { rank, post, seat, .. } | Event::ChoiceRestored { rank, post, seat, .. } => {
             vec![Deed::Takes(*rank, *post, *seat)]
         }
@@ -49,8 +59,7 @@ pub fn deeds(event: &Event) -> Vec<Deed> {
         | Event::ProxyRevoked { .. }
         | Event::WishesSet { .. }
         | Event::Withdrawn { .. }
-        | Event::Closed { .. }
-        | Event::Annulled { .. } => Vec::new(),
+        | Event::Closed { .. } => Vec::new(),
     }
 }
 

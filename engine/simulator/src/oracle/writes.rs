@@ -109,7 +109,7 @@ impl Oracle {
     /// P2, over all amphis: a seat, a person and a site's supernumerary place are taken once.
     fn check_deeds(&mut self, amphi: AmphiId, state: &Amphi, event: &Event) {
         self.check_placed_elsewhere(amphi, state, event);
-        let deeds = deeds(event);
+        let deeds = deeds(state, event);
         let Some(setup) = state.setup().filter(|_| !deeds.is_empty()) else {
             if !deeds.is_empty() {
                 self.broken(Promise::P2, "a seat of an amphi without posts");
