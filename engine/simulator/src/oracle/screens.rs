@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amphi_engine::core::{Amphi, AmphiId, Millis, Snapshot, Status, Timestamp, Turn};
+use amphi_engine::core::{Amphi, AmphiId, Snapshot, Status, Timestamp, Turn};
 use amphi_engine::protocol::{Position, Receipt};
 
 use super::{Announced, Oracle, Promise};
@@ -45,12 +45,10 @@ impl Oracle {
     pub fn announced(&mut self, amphi: AmphiId, seq: u64, turn: &Turn, now: Timestamp, steady: bool) {
         let opening = self.book(amphi).opening_before(seq);
         let Some(opening) = opening.filter(|_| turn.remaining_when_suspended.is_none()) else { return };
-        // A server whose clock is behind what has happened counts down from more than the whole turn; what
-        // was promised is the turn.
-        let state = self.book(amphi).state_at(seq);
-        let allowed =
-            state.as_ref().and_then(|state| state.setup()).map(|setup| setup.turn_duration_of(turn.rank));
-        let left = (turn.deadline - now).min(allowed.unwrap_or(Millis::ZERO) + turn.extended_by);
+        // A server whose clock is behind what has happened counts down from more than is left; what is
+        // promised is what was left when it happened.
+        let happened = self.book(amphi).state_at(seq).map_or(now, |state| state.last_event_at());
+        let left = turn.deadline - now.max(happened);
         let left_ms = u64::try_from(left.0).unwrap_or(0);
         let ends = steady.then(|| self.stopwatch(amphi) + Duration::from_millis(left_ms));
         let told = self
