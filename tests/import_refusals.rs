@@ -36,7 +36,12 @@ async fn the_samples_come_in_whole_and_a_trial_writes_nothing() {
         let counts = format!("{interns} internes, {posts} postes, {} places.", seats(&files.1));
         assert!(trial.stderr.contains(&counts), "« {counts} » is not in: {}", trial.stderr);
         let listed = trial.success();
-        assert_eq!(listed.lines().count(), interns + 1, "{listed}");
+        let ranks = listed.lines().map_while(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+        assert!(ranks.eq(1..=interns), "{listed}");
+        assert!(
+            listed.contains("Les règles de cette séance"),
+            "the rules of the session are said, too: {listed}"
+        );
 
         let import = house.import_files(&files.0, &files.1, &["--opening", OPENING]).await;
         assert!(import.stderr.contains(&counts), "« {counts} » is not in: {}", import.stderr);

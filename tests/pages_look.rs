@@ -48,7 +48,7 @@ fn views(amphi: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
         ("a wish", amphi.intern(40).to_owned(), Some("[data-poste='2'] .voeu")),
         ("wishes, without scripts", amphi.path("rang/40/voeux"), None),
         ("giving a proxy", amphi.path("rang/40/procuration"), None),
-        ("a proxy with faults", amphi.path("rang/40/procuration"), Some("#donner button")),
+        ("a proxy with faults", amphi.path("rang/40/procuration"), Some(SENDS_A_FORM)),
         ("all filters", amphi.intern(40).to_owned(), Some("#plus-de-filtres summary")),
         ("an intern in turn", amphi.intern(3).to_owned(), None),
         ("a choice to confirm", amphi.intern(3).to_owned(), Some("[data-poste='2'] .choisir")),
@@ -78,8 +78,15 @@ async fn show(browser: &Browser, server: &Server, address: &str, tap: Option<&st
     }
     if let Some(selector) = tap {
         browser.tap(selector).await;
+        if selector == SENDS_A_FORM {
+            // Its answer is another page: what is asked next must not be overtaken by it.
+            browser.sees("#e-nom").await;
+        }
     }
 }
+
+/// The button of the form that gives a proxy, left empty.
+const SENDS_A_FORM: &str = "#donner button";
 
 #[tokio::test]
 async fn every_page_fits_a_phone_and_has_names_and_targets() {
