@@ -106,7 +106,8 @@ function fillList(list, entries, item) {
 }
 
 function showAlerts(state) {
-  const watched = state.status === 'open' || state.status === 'suspended'
+  const running = state.status === 'open' || state.status === 'suspended';
+  const watched = running && state.round === 'live'
     ? [...(state.turn ? [state.participants[state.turn.rank - 1]] : []), ...nextWaiting(state, WATCHED_TURNS)]
     : [];
   const absent = watched.filter((participant) => !present(participant.rank)).map(({ rank }) => {

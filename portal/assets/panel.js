@@ -21,11 +21,14 @@ export function panelOf(situation) {
   if (me.standing === 'placed') return placed(situation, me);
   if (me.standing === 'placed_elsewhere') return plain('ailleurs', 'fait', 'tour.ailleurs');
   if (me.standing === 'withdrawn') return plain('retire', 'arret', 'tour.retire');
+  const turns = state.round === 'live';
+  if (state.status === 'closed' && !turns) return plain('clos', 'calme', 'session.close');
   if (state.status === 'closed') return plain('clos', 'arret', 'tour.clos');
   if (state.status === 'draft') return plain('brouillon', 'calme', 'tour.brouillon');
   if (state.status === 'suspended') return suspended(situation, me);
   if (me.standing === 'in_turn') return inTurn(situation);
   if (me.standing === 'late') return late(situation, me);
+  if (!turns) return { ...plain('voeux', 'a-faire', 'session.voeux'), advice: say('session.voeux.conseil') };
   return situation.forecast ? waiting(situation, me) : plain('brouillon', 'calme', 'tour.brouillon');
 }
 

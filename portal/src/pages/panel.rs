@@ -58,11 +58,15 @@ impl Panel {
                 plain("ailleurs", "fait", "tour.ailleurs", "tour.ailleurs.detail")
             }
             (_, Standing::Withdrawn) => plain("retire", "arret", "tour.retire", "tour.retire.detail"),
+            (Status::Closed, _) if !snapshot.round.has_turns() => {
+                plain("clos", "calme", "session.close", "session.close.detail")
+            }
             (Status::Closed, _) => plain("clos", "arret", "tour.clos", "tour.clos.detail"),
             (Status::Draft, _) => plain("brouillon", "calme", "tour.brouillon", "tour.brouillon.detail"),
             (Status::Suspended { reason, since }, _) => situation.suspended(standing, reason, *since),
             (_, Standing::InTurn) => situation.in_turn(),
             (_, Standing::Late { since, passed }) => situation.late(since, passed),
+            (_, Standing::Waiting) if !snapshot.round.has_turns() => by_wishes(),
             (_, Standing::Waiting) => situation.waiting(),
         }
     }
@@ -70,6 +74,12 @@ impl Panel {
 
 fn plain(state: &'static str, meaning: &'static str, label: &str, detail: &str) -> Panel {
     Panel { state, meaning, label: say(label, &[]), detail: say(detail, &[]), ..Panel::default() }
+}
+
+/// In a round without turns: nobody is called, and what is wished for by the end decides (3.8).
+fn by_wishes() -> Panel {
+    let advice = say("session.voeux.conseil", &[]);
+    Panel { advice, ..plain("voeux", "a-faire", "session.voeux", "session.voeux.detail") }
 }
 
 fn annulled(reason: &str) -> Panel {

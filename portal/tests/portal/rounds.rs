@@ -90,3 +90,21 @@ async fn r3_8_free_wishes_show_what_is_wished_for_and_nothing_else() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r3_8_the_page_of_a_round_asks_for_wishes_and_calls_nobody() {
+    with_site(HTTPS, round(Round::Rehearsal), |site| async move {
+        let mut browser = site.browser(&[(1, intern(1))]).await;
+        let page = browser.get(&path(1, intern(1))).await.text();
+        assert!(page.contains("data-etat=\"voeux\"") && page.contains("Classez vos vœux"), "{page}");
+        let links = [format!("{}/voeux\"", path(1, intern(1))), format!("{}/resultat\"", path(1, intern(1)))];
+        assert!(links.iter().all(|link| page.contains(link.as_str())));
+        site.does(1, ADMINISTRATOR, Command::Close).await;
+        let page = browser.get(&path(1, intern(1))).await.text();
+        assert!(page.contains("La session est close"), "{page}");
+        let mut control = site.browser(&[(1, Role::Administrator)]).await;
+        let room = control.get(&path(1, Role::Administrator)).await.text();
+        assert!(room.contains(&format!("{}/resultat\"", path(1, Role::Administrator))));
+    })
+    .await;
+}

@@ -125,6 +125,7 @@ struct TurnView {
 struct ControlTemplate<'a> {
     page: PageContext<'a>,
     position: Position,
+    has_turns: bool,
     title: &'a str,
     period: String,
     path: String,
@@ -172,6 +173,7 @@ pub fn render(mut input: ControlPage<'_>) -> String {
     html(&ControlTemplate {
         page: input.page,
         position: input.position,
+        has_turns: snapshot.round.has_turns(),
         title: &snapshot.title,
         period: wording::period(snapshot.period),
         path: control_path(snapshot.amphi),

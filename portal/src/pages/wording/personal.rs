@@ -11,6 +11,17 @@ pub(super) const PERSONAL: &[(&str, &str)] = &[
         "tour.place.filet",
         "Votre tour s’est terminé sans choix. Votre filet de sécurité a retenu votre vœu n° {n}, le premier encore libre, à {heure}. Ce choix est définitif.",
     ),
+    ("session.voeux", "Classez vos vœux"),
+    (
+        "session.voeux.detail",
+        "Cette session n’a pas de tours : personne n’est appelé, et rien ne presse avant la clôture.",
+    ),
+    (
+        "session.voeux.conseil",
+        "Vous pouvez changer vos vœux autant de fois que vous voulez ; la dernière version enregistrée compte.",
+    ),
+    ("session.close", "La session est close"),
+    ("session.close.detail", "Votre résultat est sur la page du résultat."),
     ("tour.represente", "Votre mandataire choisit pour vous"),
     (
         "tour.represente.detail",
