@@ -237,13 +237,18 @@ impl Ledger {
             Event::Drafted { setup } => Some(setup.as_ref()),
             _ => None,
         });
-        let releases = self.releases(&entries, &events);
+        let freed = entries.iter().zip(&events).flat_map(|(entry, event)| {
+            let ranks = self.freed_by(event).into_iter();
+            ranks.map(|rank| (entry.seq, rank)).collect::<Vec<_>>()
+        });
+        let freed: Vec<(u64, CallRank)> = freed.collect();
+        let releases = self.releases(&freed);
+        let gives_back = freed.into_iter().map(|(_, rank)| rank).collect();
         let assignments = match drafted.or(self.amphi.setup().map(AsRef::as_ref)) {
             Some(setup) => assignments(setup, &entries, &events),
             None => Vec::new(),
         };
         let append = Append { amphi: self.amphi.id(), epoch: self.epoch, entries, releases, assignments };
-        let gives_back = events.iter().flat_map(|event| self.freed_by(event)).collect();
         Ok(Prepared { actor, events, asked, gives_back, append })
     }
 
@@ -305,16 +310,12 @@ impl Ledger {
         }
     }
 
-    /// The seats that `events` give back; the receipts know by which entry they were taken.
-    fn releases(&self, entries: &[Entry], events: &[Event]) -> Vec<Release> {
-        let mut releases = Vec::new();
-        for (entry, event) in entries.iter().zip(events) {
-            for rank in self.freed_by(event).into_iter().filter(|_| !planted::is(Bug::SeatNotGivenBack)) {
-                let choice_seq = self.receipts.get(&rank).map(|receipt| receipt.seq);
-                releases.extend(choice_seq.map(|choice_seq| Release { choice_seq, seq: entry.seq }));
-            }
-        }
-        releases
+    /// The seats that these ranks give back by these entries; the receipts know by which they were taken.
+    fn releases(&self, freed: &[(u64, CallRank)]) -> Vec<Release> {
+        let taken = |rank: &CallRank| self.receipts.get(rank).filter(|_| !planted::is(Bug::SeatNotGivenBack));
+        let release =
+            |(seq, rank): &(u64, CallRank)| Some(Release { choice_seq: taken(rank)?.seq, seq: *seq });
+        freed.iter().filter_map(release).collect()
     }
 
     /// What `prepared` would change, before it has: for the bug of that name.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use amphi_core::planted::{self, Bug};
-use amphi_core::{CallRank, Chance};
+use amphi_core::{Amphi, CallRank, Chance};
 
 use super::{Live, RecentChange};
 use crate::fanout::{FanOut, Frame, frame};
@@ -114,22 +114,19 @@ impl Live {
     }
 
     /// What is foretold of everybody's wishes now.
-    fn current_outlook(&mut self) -> &[Option<Vec<Chance>>] {
+    fn current_outlook(&mut self) -> &[Option<Vec<WishOutlook>>] {
         let seq = self.ledger.position().seq;
         let stale = self.outlook.as_ref().is_none_or(|(of, _)| *of != seq);
         if stale {
-            self.outlook = Some((seq, self.ledger.amphi().outlook()));
+            self.outlook = Some((seq, foretold(self.ledger.amphi())));
         }
         self.outlook.as_ref().map_or(&[], |(_, all)| all)
     }
 
     /// What the intern at `rank` is told of their wishes, if they have any.
     pub(super) fn outlook_frame(&mut self, rank: CallRank) -> Option<Frame> {
-        let chances = self.current_outlook().get(rank.index())?.clone()?;
-        let list = self.ledger.amphi().wishes(rank)?;
-        let wishes =
-            list.wishes.iter().zip(chances).map(|(post, chance)| WishOutlook { post: *post, chance });
-        Some(frame(&ServerMessage::Outlook { wishes: wishes.collect() }))
+        let wishes = self.current_outlook().get(rank.index())?.clone()?;
+        Some(frame(&ServerMessage::Outlook { wishes }))
     }
 
     /// Tells everybody whether choices can be taken, when that changes.
@@ -180,4 +177,15 @@ pub(super) fn remember(recent: &mut VecDeque<RecentChange>, change: RecentChange
         recent.pop_front();
     }
     recent.push_back(change);
+}
+
+/// What is foretold of everybody's wishes, post by post: another list is another answer, even with the same
+/// chances.
+fn foretold(amphi: &Amphi) -> Vec<Option<Vec<WishOutlook>>> {
+    let wishes = |(index, chances): (usize, Option<Vec<Chance>>)| {
+        let list = amphi.wishes(CallRank::from_index(index))?;
+        let each = list.wishes.iter().zip(chances?);
+        Some(each.map(|(post, chance)| WishOutlook { post: *post, chance }).collect())
+    };
+    amphi.outlook().into_iter().enumerate().map(wishes).collect()
 }

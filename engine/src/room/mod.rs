@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amphi_core::{Actor, AmphiId, CallRank, Chance, Command, CommandId, LiveCommand, Timestamp};
+use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
 use crate::persons::Persons;
 use crate::presence::{Presence, Who};
-use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage};
+use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage, WishOutlook};
 
 /// What a room needs of the server it runs on.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ struct Live {
     /// The latest changes, for clients that come back.
     recent: VecDeque<RecentChange>,
     /// What was last foretold of each rank's wishes; worked out once between two changes.
-    outlook: Option<(u64, Vec<Option<Vec<Chance>>>)>,
+    outlook: Option<(u64, Vec<Option<Vec<WishOutlook>>>)>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
     journal_available: bool,

@@ -326,7 +326,7 @@ impl Owner {
         Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank })).await?;
         // After the session nothing is noted any more, and asking again would get the same answer for ever.
         let noted = self.room.read(|ledger| ledger.amphi().standing(rank)) == Some(Standing::PlacedElsewhere);
-        if envelope.actor == (Actor::Intern { rank }) || !noted {
+        if !noted {
             return self.refuse(envelope, Rejection::PlacedElsewhere);
         }
         Flow::Continue(Attempt::Again)

@@ -227,3 +227,20 @@ async fn r3_7_a_rewind_leads_back_to_the_seats_exchanged_in_the_journal_too() {
         "what rank 1 had exchanged for is free"
     );
 }
+
+#[tokio::test]
+async fn r3_8_another_list_is_another_outlook_even_with_the_same_chances() {
+    let stage = represented().await;
+    let mut own = stage.watches(OWN_PAGE);
+    for posts in [[2, 3], [3, 2]] {
+        own.reads();
+        done(stage.does(intern(1), wishes(&posts, SafetyNet::Never)).await);
+        let foretold = own.reads().into_iter().find_map(|message| match message {
+            ServerMessage::Outlook { wishes } => {
+                Some(wishes.iter().map(|wish| wish.post.0).collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        assert_eq!(foretold, Some(posts.to_vec()));
+    }
+}
