@@ -332,6 +332,7 @@ impl Viewer {
             Frame::Text(text) => self.on_text(text, now),
             Frame::Ping(payload) => drop(self.write(&wire::pong_frame(payload))),
             Frame::Pong => {}
+            Frame::Binary(_) => self.fail("a binary message"),
             Frame::Close(code) => {
                 self.closed_with.set(*code);
                 drop(self.write(&wire::close_frame()));

@@ -19,6 +19,7 @@ pub mod postgres_proxy;
 pub mod process_figures;
 pub mod processes;
 pub mod raw_socket;
+pub mod reactor;
 pub mod report;
 pub mod robot;
 pub mod room;

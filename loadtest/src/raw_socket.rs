@@ -97,7 +97,7 @@ impl RawSocket {
             Frame::Text(text) => texts.push_back(String::from_utf8_lossy(text).into_owned()),
             Frame::Close(code) => *closed = Some(code),
             Frame::Ping(payload) => answers.push(wire::pong_frame(payload)),
-            Frame::Pong => {}
+            Frame::Pong | Frame::Binary(_) => {}
         })
     }
 }

@@ -22,19 +22,85 @@ const IDLE_BYTES_MAX: usize = 2 * 1024;
 /// # Errors
 /// A refusal, with its status, or an answer that is no upgrade.
 pub async fn upgrade(stream: &mut TcpStream, authority: &str, path: &str, token: &str) -> Result<Vec<u8>> {
-    let key = generate_key();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
+    let upgrade = Upgrade::default();
+    let request = upgrade.request(authority, path, &bearer(token));
     stream.write_all(request.as_bytes()).await?;
     let (head, rest) = read_head(stream).await?;
-    let status = status_of(&head)?;
-    ensure!(status == 101, "upgrade refused: {}", head.lines().next().unwrap_or_default());
-    let accept = header(&head, "sec-websocket-accept").unwrap_or_default();
-    ensure!(accept == derive_accept_key(key.as_bytes()), "the upgrade's accept key is wrong");
-    ensure!(header(&head, "sec-websocket-extensions").is_none(), "an extension that was not asked for");
+    upgrade.check(&head)?;
     Ok(rest)
+}
+
+/// The header line by which a program shows its token.
+pub fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+/// One attempt to turn a connection into a WebSocket.
+#[derive(Debug)]
+pub struct Upgrade {
+    key: String,
+}
+
+impl Default for Upgrade {
+    fn default() -> Self {
+        Self { key: generate_key() }
+    }
+}
+
+/// The server answered an upgrade with something else.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, in seconds.
+    pub retry_after_seconds: Option<u64>,
+    line: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "upgrade refused: {}", self.line)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Upgrade {
+    /// What to send; `headers` are lines, each with its end.
+    pub fn request(&self, host: &str, path: &str, headers: &str) -> String {
+        let key = &self.key;
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n"
+        )
+    }
+
+    /// Whether the head of the answer agrees.
+    ///
+    /// # Errors
+    /// A [`Refusal`], or an answer that is no upgrade.
+    pub fn check(&self, head: &str) -> Result<()> {
+        let status = status_of(head)?;
+        if status != 101 {
+            let retry_after_seconds = header(head, "retry-after").and_then(|text| text.parse().ok());
+            let line = head.lines().next().unwrap_or_default().to_owned();
+            return Err(Refusal { status, retry_after_seconds, line }.into());
+        }
+        let accept = header(head, "sec-websocket-accept").unwrap_or_default();
+        ensure!(accept == derive_accept_key(self.key.as_bytes()), "the upgrade's accept key is wrong");
+        ensure!(header(head, "sec-websocket-extensions").is_none(), "an extension that was not asked for");
+        Ok(())
+    }
+}
+
+/// How many of `bytes` are the head of an HTTP answer, its empty line included; `None` before that has come.
+///
+/// # Errors
+/// When it is longer than any head should be.
+pub fn head_len(bytes: &[u8]) -> Result<Option<usize>> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    ensure!(end.is_some() || bytes.len() < HEAD_BYTES_MAX, "an HTTP head without end");
+    Ok(end.map(|end| end + 4))
 }
 
 /// The body of the JSON document at `path`.
@@ -60,11 +126,10 @@ pub async fn get_json(authority: &str, path: &str) -> Result<Vec<u8>> {
 async fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let rest = bytes.split_off(end + 4);
+        if let Some(length) = head_len(&bytes)? {
+            let rest = bytes.split_off(length);
             return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
         }
-        ensure!(bytes.len() < HEAD_BYTES_MAX, "an HTTP head without end");
         ensure!(stream.read_buf(&mut bytes).await? > 0, "closed during the handshake");
     }
 }
@@ -86,6 +151,8 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 pub enum Frame<'a> {
     /// A text message.
     Text(&'a [u8]),
+    /// A binary message: nothing of ours, but other servers send them.
+    Binary(&'a [u8]),
     /// To be answered with the same bytes.
     Ping(&'a [u8]),
     /// An answer to a ping; nothing to do.
@@ -99,8 +166,8 @@ pub enum Frame<'a> {
 pub struct Decoder {
     /// Bytes of a frame whose end has not come yet.
     kept: Vec<u8>,
-    /// Payload of a fragmented message whose last fragment has not come yet.
-    fragments: Option<Vec<u8>>,
+    /// Opcode and payload so far of a fragmented message whose last fragment has not come yet.
+    fragments: Option<(u8, Vec<u8>)>,
 }
 
 impl Decoder {
@@ -139,14 +206,18 @@ impl Decoder {
 
     fn deliver(&mut self, first: u8, payload: &[u8], take: &mut impl FnMut(Frame<'_>)) -> Result<()> {
         let last = first & 0x80 != 0;
+        let mut whole = |opcode: u8, payload: &[u8]| match opcode {
+            0x1 => take(Frame::Text(payload)),
+            _ => take(Frame::Binary(payload)),
+        };
         match (first & 0x0f, self.fragments.as_mut()) {
-            (0x1, None) if last => take(Frame::Text(payload)),
-            (0x1, None) => self.fragments = Some(payload.to_vec()),
-            (0x0, Some(so_far)) => {
+            (opcode @ (0x1 | 0x2), None) if last => whole(opcode, payload),
+            (opcode @ (0x1 | 0x2), None) => self.fragments = Some((opcode, payload.to_vec())),
+            (0x0, Some((_, so_far))) => {
                 so_far.extend_from_slice(payload);
                 ensure!(so_far.len() <= MESSAGE_BYTES_MAX, "a message without end");
-                if last && let Some(whole) = self.fragments.take() {
-                    take(Frame::Text(&whole));
+                if last && let Some((opcode, payload)) = self.fragments.take() {
+                    whole(opcode, &payload);
                 }
             }
             (0x8, _) => {
