@@ -7,32 +7,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use serde_json::Value;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use crate::chain::{Position, Step};
-use crate::clock;
 use crate::command::Pending;
 use crate::door::Door;
+use crate::reactor::{ConnectionId, End, Event, Request, Target, source_of};
 use crate::room::{GivenReceipt, Receipt, Room, ServiceNotice, count};
 use crate::server_clock::ServerClock;
-use crate::slow::Pause;
 use crate::state::{Standing, number};
-use crate::wire::{self, Decoder, Frame};
+use crate::wire::{self, Frame};
 
-/// How long a connection attempt may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+/// How long the first state may take.
+const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// Where a client is in the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +43,8 @@ pub enum Phase {
 }
 
 /// A socket that has been upgraded and has not said hello yet.
-pub struct Opened {
-    stream: TcpStream,
-    rest: Vec<u8>,
-}
+#[derive(Debug)]
+pub struct Opened(());
 
 /// See the [module](self).
 pub struct Viewer {
@@ -72,10 +63,9 @@ pub struct Viewer {
     receipt: RefCell<Option<Receipt>>,
     clock: Cell<Option<ServerClock>>,
     closed_with: Cell<Option<u16>>,
-    writer: RefCell<Option<OwnedWriteHalf>>,
-    task: RefCell<Option<AbortHandle>>,
+    pub(crate) connection: Cell<Option<ConnectionId>>,
+    opening: RefCell<Option<oneshot::Sender<Result<()>>>>,
     coming_back: Cell<bool>,
-    pub(crate) pause: Pause,
     pub(crate) pending: RefCell<HashMap<Uuid, Pending>>,
     /// Something about this client changed: its phase, its standing, its receipt.
     pub news: Notify,
@@ -96,10 +86,9 @@ impl Viewer {
             receipt: RefCell::default(),
             clock: Cell::new(None),
             closed_with: Cell::new(None),
-            writer: RefCell::default(),
-            task: RefCell::default(),
+            connection: Cell::new(None),
+            opening: RefCell::default(),
             coming_back: Cell::new(false),
-            pause: Pause::default(),
             pending: RefCell::default(),
             news: Notify::new(),
         })
@@ -145,40 +134,37 @@ impl Viewer {
     /// Opens the socket, up to the upgrade.
     ///
     /// # Errors
-    /// When the server refuses, or does not answer within 20 s.
-    pub async fn handshake(&self) -> Result<Opened> {
-        let opening = async {
-            let socket = TcpSocket::new_v4()?;
-            if let Some(source) = self.room.source(self.number) {
-                socket.bind((source, 0).into())?;
-            }
-            let mut stream = socket.connect(self.room.address).await?;
-            stream.set_nodelay(true)?;
-            let path = self.door.role.socket_path(&self.room.amphi);
-            let rest = wire::upgrade(&mut stream, &self.room.authority, &path, &self.door.token).await?;
-            anyhow::Ok(Opened { stream, rest })
+    /// When the server refuses (then a [`Refusal`](crate::wire::Refusal)), or does not answer in time.
+    pub async fn handshake(self: &Rc<Self>) -> Result<Opened> {
+        self.leave();
+        let (tell, told) = oneshot::channel();
+        *self.opening.borrow_mut() = Some(tell);
+        let target = Target {
+            address: self.room.address,
+            source: source_of(self.number, self.room.address),
+            request: Some(Request {
+                host: self.room.authority.clone(),
+                path: self.door.role.socket_path(&self.room.amphi),
+                headers: wire::bearer(&self.door.token),
+            }),
         };
-        let opened = tokio::time::timeout(CONNECT_WITHIN, opening).await;
-        opened.map_err(|_| anyhow!("no upgrade within {} s", CONNECT_WITHIN.as_secs()))?
+        self.connection.set(Some(self.room.wires.reactor.open(target, Rc::clone(self))));
+        told.await.context("given up")??;
+        Ok(Opened(()))
     }
 
-    /// Says hello (with the last position known, if any) and follows from then on, in a task of its own.
+    /// Says hello (with the last position known, if any) and follows from then on.
     ///
     /// # Errors
     /// When the hello cannot be written.
-    pub fn begin(self: &Rc<Self>, opened: Opened) -> Result<()> {
-        let (read, write) = opened.stream.into_split();
-        *self.writer.borrow_mut() = Some(write);
+    pub fn begin(&self, _opened: Opened) -> Result<()> {
         self.phase.set(Phase::Hello);
         self.closed_with.set(None);
         self.asked_to_resume.set(self.position.get().is_some());
         let resume = self.position.get().map_or_else(String::new, |position| {
             format!(r#","resume":{{"epoch":{},"seq":{}}}"#, position.epoch, position.seq)
         });
-        self.write(&wire::text_frame(&format!(r#"{{"type":"hello","protocol":1{resume}}}"#)))?;
-        let task = tokio::task::spawn_local(Rc::clone(self).follow(read, opened.rest));
-        *self.task.borrow_mut() = Some(task.abort_handle());
-        Ok(())
+        self.write(&wire::text_frame(&format!(r#"{{"type":"hello","protocol":1{resume}}}"#)))
     }
 
     /// Handshake, hello, and the state.
@@ -206,24 +192,18 @@ impl Viewer {
                 }
             }
         };
-        let ready = tokio::time::timeout(CONNECT_WITHIN, wait).await;
-        ready.map_err(|_| anyhow!("{}: no state within {} s", self.name(), CONNECT_WITHIN.as_secs()))?
+        let ready = tokio::time::timeout(READY_WITHIN, wait).await;
+        ready.map_err(|_| anyhow!("{}: no state within {} s", self.name(), READY_WITHIN.as_secs()))?
     }
 
     /// Breaks the connection without a word, as a lost network does, and comes back as the protocol says.
     pub fn cut(self: &Rc<Self>) {
-        if let Some(task) = self.task.borrow_mut().take() {
-            task.abort();
-        }
         self.leave();
         tokio::task::spawn_local(Rc::clone(self).come_back());
     }
 
     /// Breaks the connection for good.
     pub fn go_away(&self) {
-        if let Some(task) = self.task.borrow_mut().take() {
-            task.abort();
-        }
         self.leave();
     }
 
@@ -231,30 +211,52 @@ impl Viewer {
         if self.phase.get() != Phase::Failed {
             self.phase.set(Phase::Away);
         }
-        self.writer.borrow_mut().take();
+        self.opening.borrow_mut().take();
+        if let Some(connection) = self.connection.take() {
+            self.room.wires.reactor.close(connection);
+        }
         self.pending.borrow_mut().clear();
         self.news.notify_waiters();
     }
 
-    async fn follow(self: Rc<Self>, mut read: OwnedReadHalf, rest: Vec<u8>) {
-        let mut decoder = Decoder::default();
-        let first = decoder.feed(&rest, |frame| self.on_frame(&frame, clock::now()));
-        drop(rest);
-        let end = match first {
-            Ok(()) => std::future::poll_fn(|cx| self.poll_read(cx, &mut read, &mut decoder)).await,
-            Err(problem) => problem,
-        };
+    /// What its connection has to tell.
+    pub(crate) fn on_event(self: &Rc<Self>, event: Event<'_>, now: Instant) {
+        match event {
+            Event::Opened(_) => self.opened(Ok(())),
+            Event::Frame(frame) => self.on_frame(&frame, now),
+            Event::Ended(end) => self.on_end(end),
+        }
+    }
+
+    fn opened(&self, result: Result<()>) {
+        if let Some(opening) = self.opening.borrow_mut().take() {
+            // Nobody waiting any more is no fault: the scenario has ended.
+            drop(opening.send(result));
+        }
+    }
+
+    fn on_end(self: &Rc<Self>, end: &End) {
+        if self.opening.borrow().is_some() {
+            let why = match end {
+                End::Refused(refusal) => Error::new(refusal.clone()),
+                other => anyhow!("{other}"),
+            };
+            return self.opened(Err(why));
+        }
+        if let End::Malformed(problem) = end {
+            self.fail(&format!("{problem:#}"));
+        }
         self.leave();
         if self.room.over.get() || self.phase.get() == Phase::Failed {
             return;
         }
         let code = self.closed_with.get();
-        let how = code.map_or_else(|| format!("{end:#}"), |code| format!("closed by the server with {code}"));
+        let how = code.map_or_else(|| end.to_string(), |code| format!("closed by the server with {code}"));
         if !self.room.reconnect || code.is_some_and(|code| code >= 4500) {
             self.room.fault(self.name(), how);
             return;
         }
-        tokio::task::spawn_local(self.come_back());
+        tokio::task::spawn_local(Rc::clone(self).come_back());
     }
 
     /// Tries until it is back; only one of these at a time, whatever ended how often meanwhile.
@@ -282,38 +284,9 @@ impl Viewer {
         }
     }
 
-    /// Reads until the connection ends; why it did.
-    fn poll_read(
-        &self,
-        cx: &mut TaskContext<'_>,
-        read: &mut OwnedReadHalf,
-        decoder: &mut Decoder,
-    ) -> Poll<anyhow::Error> {
-        ready!(self.pause.poll_over(cx));
-        let mut shared = self.room.read_buffer.borrow_mut();
-        loop {
-            let mut buffer = ReadBuf::new(&mut shared);
-            if let Err(problem) = ready!(Pin::new(&mut *read).poll_read(cx, &mut buffer)) {
-                return Poll::Ready(anyhow!(problem).context("the connection broke"));
-            }
-            let bytes = buffer.filled();
-            if bytes.is_empty() {
-                return Poll::Ready(anyhow!("the server closed the connection without a word"));
-            }
-            self.room.counts.bytes.set(self.room.counts.bytes.get() + bytes.len() as u64);
-            let now = clock::now();
-            if let Err(problem) = decoder.feed(bytes, |frame| self.on_frame(&frame, now)) {
-                self.fail(&format!("{problem:#}"));
-                return Poll::Ready(problem);
-            }
-        }
-    }
-
     pub(crate) fn write(&self, frame: &[u8]) -> Result<()> {
-        let writer = self.writer.borrow();
-        let written = writer.as_ref().context("not connected")?.try_write(frame)?;
-        ensure!(written == frame.len(), "the server does not read what {} writes", self.name());
-        Ok(())
+        let connection = self.connection.get().context("not connected")?;
+        self.room.wires.reactor.send(connection, frame)
     }
 
     // --- being told ---------------------------------------------------------------------------
@@ -330,13 +303,9 @@ impl Viewer {
     fn on_frame(&self, frame: &Frame<'_>, now: Instant) {
         match frame {
             Frame::Text(text) => self.on_text(text, now),
-            Frame::Ping(payload) => drop(self.write(&wire::pong_frame(payload))),
-            Frame::Pong => {}
-            Frame::Binary(_) => self.fail("a binary message"),
-            Frame::Close(code) => {
-                self.closed_with.set(*code);
-                drop(self.write(&wire::close_frame()));
-            }
+            Frame::Ping(_) | Frame::Pong => {}
+            Frame::Binary(_) => self.fail("was told something binary"),
+            Frame::Close(code) => self.closed_with.set(*code),
         }
     }
 

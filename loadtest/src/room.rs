@@ -5,25 +5,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::chain::Chain;
+use crate::client::Viewer;
 use crate::deed::Deed;
+use crate::reactor::{Reactor, Settings, drive};
 use crate::timing::Timing;
 
-/// How much one read may take. One buffer for all clients: a client at rest has none.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// How many faults are told in full.
 const FAULTS_TOLD_MAX: usize = 20;
-/// Connections per source address; a source address has some 28,000 ports.
-pub const CONNECTIONS_PER_SOURCE: usize = 20_000;
 
 /// The proof of a choice, as far as the checks need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,8 +91,6 @@ pub struct Counts {
     pub held_refused: Cell<u64>,
     /// Choices refused because the post had just been taken.
     pub post_taken: Cell<u64>,
-    /// Bytes read from all sockets.
-    pub bytes: Cell<u64>,
 }
 
 /// How patient the clients of a room are, in real time.
@@ -126,6 +124,37 @@ pub struct ServiceNotice {
     pub available: bool,
     /// When it read that.
     pub at: Instant,
+}
+
+/// The connections of all clients, and the one task that drives them.
+pub struct Wires {
+    /// They themselves.
+    pub reactor: Rc<Reactor<Rc<Viewer>>>,
+    driving: AbortHandle,
+}
+
+impl Wires {
+    /// None yet; needs a `LocalSet`.
+    ///
+    /// # Errors
+    /// When the system has no epoll left.
+    pub fn start(settings: Settings) -> Result<Rc<Self>> {
+        let reactor = Rc::new(Reactor::new(settings)?);
+        let driven =
+            drive(Rc::clone(&reactor), |_, viewer: &Rc<Viewer>, event, now| viewer.on_event(event, now));
+        let driving = tokio::task::spawn_local(async {
+            if let Err(problem) = driven.await {
+                eprintln!("the generator's connections stand still: {problem:#}");
+            }
+        });
+        Ok(Rc::new(Self { reactor, driving: driving.abort_handle() }))
+    }
+}
+
+impl Drop for Wires {
+    fn drop(&mut self) {
+        self.driving.abort();
+    }
 }
 
 /// Adds one.
@@ -163,17 +192,26 @@ pub struct Room {
     pub notices: RefCell<Vec<ServiceNotice>>,
     /// What was counted.
     pub counts: Counts,
-    pub(crate) read_buffer: RefCell<Box<[u8]>>,
+    /// The connections of this run, and of others beside it.
+    pub wires: Rc<Wires>,
     faults: RefCell<Vec<Fault>>,
     faults_found: Cell<u64>,
 }
 
 impl Room {
-    /// A run against the server at `authority`.
+    /// A run against the server at `authority`, on connections of its own.
+    ///
+    /// # Errors
+    /// When the address cannot be resolved, or the system has no epoll left.
+    pub async fn new(authority: &str, amphi: &str, reconnect: bool) -> Result<Self> {
+        Self::on(&Wires::start(Settings::default())?, authority, amphi, reconnect).await
+    }
+
+    /// The same, among the connections of others.
     ///
     /// # Errors
     /// When the address cannot be resolved.
-    pub async fn new(authority: &str, amphi: &str, reconnect: bool) -> Result<Self> {
+    pub async fn on(wires: &Rc<Wires>, authority: &str, amphi: &str, reconnect: bool) -> Result<Self> {
         let mut addresses = tokio::net::lookup_host(authority).await?;
         let address = addresses.find(SocketAddr::is_ipv4).context("the server has no IPv4 address")?;
         Ok(Self {
@@ -191,19 +229,10 @@ impl Room {
             sent: Notify::new(),
             notices: RefCell::default(),
             counts: Counts::default(),
-            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
+            wires: Rc::clone(wires),
             faults: RefCell::default(),
             faults_found: Cell::new(0),
         })
-    }
-
-    /// The source address of the client of that number; 127.0.0.1, then 127.0.0.2… on this machine.
-    pub fn source(&self, client: usize) -> Option<Ipv4Addr> {
-        if !self.address.ip().is_loopback() {
-            return None;
-        }
-        let host = 1 + client / CONNECTIONS_PER_SOURCE;
-        Some(Ipv4Addr::new(127, 0, 0, u8::try_from(host).unwrap_or(254)))
     }
 
     /// Notes a fault.

@@ -21,8 +21,9 @@ use crate::command::{Action, Answer};
 use crate::crowd::{Arrival, CpuUsed, CpuWatch, all_caught_up, arrive, reckon};
 use crate::door::Doors;
 use crate::process_figures::{ensure_descriptors, memory_kib};
+use crate::reactor::Settings;
 use crate::report::RoomReport;
-use crate::room::Room;
+use crate::room::{Room, Wires};
 use crate::server_process::Import;
 use crate::state::Standing;
 use crate::synthetic;
@@ -92,17 +93,11 @@ pub async fn run(args: &RoomArgs) -> Result<RoomReport> {
         args.viewers
     );
     ensure_descriptors(args.viewers)?;
-    if args.spin {
-        tokio::task::spawn_local(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        });
-    }
+    let wires = Wires::start(Settings { spin: args.spin, ..Settings::default() })?;
     let venue = Venue::open(&args.venue, None).await?;
     let (amphi, doors) = venue.amphi(&args.venue, || synthetic_import(&venue, args, choosers)).await?;
     ensure!(doors.interns.len() >= choosers, "{} interns are fewer than {choosers}", doors.interns.len());
-    let room = Rc::new(Room::new(&venue.authority, &amphi, false).await?);
+    let room = Rc::new(Room::on(&wires, &venue.authority, &amphi, false).await?);
     let mut play = Play { args, venue: &venue, room: &room, doors: &doors, viewers: Vec::new() };
     let played = play.play().await;
     room.over.set(true);
@@ -183,14 +178,15 @@ impl Play<'_> {
         self.settle().await?;
 
         let counts = &self.room.counts;
-        let (deliveries, bytes) = (counts.deliveries.get(), counts.bytes.get());
+        let bytes = || self.room.wires.reactor.traffic().bytes;
+        let (deliveries, bytes_before) = (counts.deliveries.get(), bytes());
         let watch = CpuWatch::start(self.venue.pid, self.venue.postgres());
         self.measured_choices(measured).await?;
         if let Err(problem) = self.settle().await {
             self.room.fault("the crowd", format!("{problem:#}"));
         }
         let cpu = watch.stop();
-        let (deliveries, bytes) = (counts.deliveries.get() - deliveries, counts.bytes.get() - bytes);
+        let (deliveries, bytes) = (counts.deliveries.get() - deliveries, bytes() - bytes_before);
         eprintln!("{deliveries} deliveries in {:.1} s", cpu.wall);
         self.viewers.push(administrator);
         let state = reckon(self.room, &self.viewers, std::slice::from_ref(&self.doors.spectator)).await?;
