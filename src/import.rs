@@ -22,6 +22,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::database::{Database, DatabaseSettings};
+use crate::manifest::{Defaults, Planned, read_manifest};
 use crate::opening::{parse_duration, parse_opening};
 use crate::policies::PolicyArguments;
 use crate::site::registry;
@@ -32,22 +33,27 @@ pub struct ImportArguments {
     #[command(flatten)]
     database: DatabaseSettings,
     /// Liste des internes (CSV ou XLSX)
-    #[arg(long, value_name = "FICHIER")]
-    interns: PathBuf,
+    #[arg(long, value_name = "FICHIER", required_unless_present = "manifest")]
+    interns: Option<PathBuf>,
     /// Liste des postes (CSV ou XLSX)
-    #[arg(long, value_name = "FICHIER")]
-    posts: PathBuf,
+    #[arg(long, value_name = "FICHIER", required_unless_present = "manifest")]
+    posts: Option<PathBuf>,
     /// Titre de l’amphi
-    #[arg(long)]
-    title: String,
+    #[arg(long, required_unless_present = "manifest")]
+    title: Option<String>,
     /// Semestre choisi : AAAA-05 (mai à octobre) ou AAAA-11 (novembre à avril)
-    #[arg(long, value_parser = parse_period)]
-    period: Period,
+    #[arg(long, value_parser = parse_period, required_unless_present = "manifest")]
+    period: Option<Period>,
+    /// Beaucoup d’amphis à la fois : un CSV, une ligne par amphi, aux colonnes titre, semestre, internes, postes,
+    /// ouverture (les jours séparés par « | »), et si besoin tour, fuseau et options (les options de cette
+    /// commande) ; les fichiers sont cherchés à côté de lui, et rien n’est créé tant qu’une ligne est fausse
+    #[arg(long, value_name = "FICHIER", conflicts_with_all = ["interns", "posts", "title", "period", "opening"])]
+    manifest: Option<PathBuf>,
     /// Fuseau horaire de l’amphi
     #[arg(long, default_value = "Europe/Paris", value_name = "ZONE")]
     time_zone: String,
     /// Un jour et ses plages, par exemple « 2027-03-29 09:00-12:30,14:00-18:00 » ; à répéter par jour
-    #[arg(long, required = true, value_name = "JOUR HEURES")]
+    #[arg(long, required_unless_present = "manifest", value_name = "JOUR HEURES")]
     opening: Vec<String>,
     /// Durée d’un tour (3m, 150s) ; par défaut 3 min, 5 min pour moins de 30 internes
     #[arg(long, value_parser = parse_duration, value_name = "DURÉE")]
@@ -62,7 +68,7 @@ pub struct ImportArguments {
     publish: bool,
 }
 
-fn parse_period(text: &str) -> anyhow::Result<Period> {
+pub fn parse_period(text: &str) -> anyhow::Result<Period> {
     let error = "le semestre s’écrit AAAA-05 (mai à octobre) ou AAAA-11 (novembre à avril)";
     Period::try_from(text.to_owned()).map_err(|_| anyhow::anyhow!(error))
 }
@@ -97,14 +103,21 @@ impl Lists {
 
 /// Imports, or shows what would be imported.
 pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
-    let zone: Tz = arguments.time_zone.parse().map_err(|_| {
-        anyhow::anyhow!(
-            "« {} » n’est pas un fuseau connu : écrivez par exemple Europe/Paris ou Indian/Reunion",
-            arguments.time_zone
-        )
-    })?;
+    match arguments.manifest.clone() {
+        Some(manifest) => import_many(&arguments, &manifest).await,
+        None => import_one(arguments).await,
+    }
+}
+
+async fn import_one(arguments: ImportArguments) -> anyhow::Result<()> {
+    let (Some(interns), Some(posts), Some(title), Some(period)) =
+        (arguments.interns, arguments.posts, arguments.title, arguments.period)
+    else {
+        bail!("donnez --interns, --posts, --title et --period, ou bien --manifest");
+    };
+    let zone = parse_zone(&arguments.time_zone)?;
     let opening = parse_opening(zone, &arguments.opening)?;
-    let lists = match Lists::read(&arguments.interns, &arguments.posts) {
+    let lists = match Lists::read(&interns, &posts) {
         Ok(lists) => lists,
         Err(problems) => {
             eprintln!("{problems}");
@@ -112,8 +125,8 @@ pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
         }
     };
     let frame = Frame {
-        title: arguments.title.trim().to_owned(),
-        period: arguments.period,
+        title: title.trim().to_owned(),
+        period,
         time_zone: arguments.time_zone,
         opening,
         turn_duration: arguments.turn,
@@ -140,6 +153,55 @@ pub async fn run(arguments: ImportArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One amphi for each line of `manifest`; none while a line is wrong.
+async fn import_many(arguments: &ImportArguments, manifest: &Path) -> anyhow::Result<()> {
+    let defaults =
+        Defaults { time_zone: &arguments.time_zone, turn: arguments.turn, policies: &arguments.policies };
+    let planned = match read_manifest(manifest, &defaults) {
+        Ok(planned) => planned,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            bail!("Rien n’a été importé : {} problème(s) à corriger.", problems.len());
+        }
+    };
+    let interns: usize = planned.iter().map(|planned| planned.ranked.len()).sum();
+    eprintln!("{} amphis, {interns} internes.", planned.len());
+    if arguments.dry_run {
+        for amphi in &planned {
+            let (title, interns, posts) = (&amphi.frame.title, amphi.ranked.len(), amphi.posts.len());
+            println!("ligne {} : « {title} », {interns} internes, {posts} postes", amphi.line);
+        }
+        println!("Essai seulement : rien n’a été enregistré.");
+        return Ok(());
+    }
+    let database = Database::open(&arguments.database).await?;
+    let registry = registry(&database.pool, Arc::new(SystemClock::real())).await?;
+    let mut created = Ok(());
+    for Planned { line, frame, ranked, posts } in planned {
+        match establish(&database.pool, &registry, &frame, &ranked, &posts, arguments.publish).await {
+            Ok(amphi) => println!("amphi {amphi}\t{}", frame.title),
+            Err(error) => {
+                created = Err(error.context(format!(
+                    "ligne {line} : l’amphi n’a pas pu être créé ; ceux des lignes précédentes le sont"
+                )));
+                break;
+            }
+        }
+    }
+    registry.stop().await?;
+    database.close().await?;
+    created
+}
+
+/// A zone known by its IANA name.
+pub fn parse_zone(name: &str) -> anyhow::Result<Tz> {
+    name.parse().map_err(|_| {
+        anyhow::anyhow!(
+            "« {name} » n’est pas un fuseau connu : écrivez par exemple Europe/Paris ou Indian/Reunion"
+        )
+    })
+}
+
 fn tell_warnings<'a>(warnings: impl Iterator<Item = &'a Problem>) {
     for warning in warnings {
         eprintln!("Attention : {warning}");
@@ -159,7 +221,7 @@ fn dry_run(draft: &Setup, ranked: &[(ImportedIntern, RankBasis)]) {
 }
 
 /// The draft of these lists, with placeholders for the people, if an amphi can be made of it.
-fn sound_draft(
+pub fn sound_draft(
     frame: &Frame,
     ranked: &[(ImportedIntern, RankBasis)],
     posts: &[ImportedPost],
@@ -219,11 +281,22 @@ pub async fn create(
     publish: bool,
 ) -> anyhow::Result<AmphiId> {
     let ranked = in_call_order(lists.interns.rows);
-    sound_draft(frame, &ranked, &lists.posts.rows)?;
+    tell_draft(&sound_draft(frame, &ranked, &lists.posts.rows)?);
+    establish(pool, registry, frame, &ranked, &lists.posts.rows, publish).await
+}
+
+/// The same without a word, for lists that are known to be sound.
+async fn establish(
+    pool: &PgPool,
+    registry: &Registry,
+    frame: &Frame,
+    ranked: &[(ImportedIntern, RankBasis)],
+    posts: &[ImportedPost],
+    publish: bool,
+) -> anyhow::Result<AmphiId> {
     let people: Vec<ImportedIntern> = ranked.iter().map(|(intern, _)| intern.clone()).collect();
     let ids = people::register(pool, &people).await?;
-    let draft = setup(frame, &ranked, &ids, &lists.posts.rows);
-    tell_draft(&draft);
+    let draft = setup(frame, ranked, &ids, posts);
     let amphi = AmphiId(Uuid::now_v7());
     let room = registry.create(amphi, &frame.title, frame.period).await?;
     people::seat(pool, amphi, &ids).await?;

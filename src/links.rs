@@ -1,4 +1,4 @@
-//! `amphi links`: the personal links of an amphi.
+//! `amphi links`: the personal links of an amphi, or of all.
 
 use amphi_engine::clock::wall_clock_now;
 use amphi_engine::core::AmphiId;
@@ -19,7 +19,11 @@ pub struct LinksArguments {
     #[command(flatten)]
     database: DatabaseSettings,
     /// L’amphi
-    amphi: Uuid,
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    amphi: Option<Uuid>,
+    /// Tous les amphis de la base ; en JSON, chaque ligne dit le sien
+    #[arg(long, requires = "json")]
+    all: bool,
     /// Une ligne JSON par lien, sans nom
     #[arg(long)]
     json: bool,
@@ -37,7 +41,6 @@ pub fn link(key: &LinkKey, public_url: &str, door: Door) -> String {
 /// Prints the links.
 pub async fn run(arguments: LinksArguments) -> anyhow::Result<()> {
     let database = Database::open(&arguments.database).await?;
-    let amphi = AmphiId(arguments.amphi);
     let key = LinkKey::load(&database.pool).await?;
     let public_url = match arguments.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
@@ -45,24 +48,37 @@ pub async fn run(arguments: LinksArguments) -> anyhow::Result<()> {
             .await?
             .context("aucun serveur n’a encore démarré sur cette base : indiquez --public-url")?,
     };
-    let roster = people::roster(&database.pool, amphi).await?;
-    if roster.is_empty() {
-        bail!("il n’y a pas d’amphi {amphi} dans cette base");
-    }
-    let url = |role| link(&key, &public_url, Door { amphi, role });
-    for (word, role) in [("administrator", Role::Administrator), ("spectator", Role::Spectator)] {
-        if arguments.json {
-            println!("{}", json!({ "role": word, "url": url(role) }));
-        } else {
-            println!("{word}\t{}", url(role));
+    let amphis = match arguments.amphi {
+        Some(amphi) => vec![AmphiId(amphi)],
+        None => {
+            let known =
+                sqlx::query!("SELECT id, title FROM amphis ORDER BY id").fetch_all(&database.pool).await?;
+            known.into_iter().map(|known| AmphiId(known.id)).collect()
         }
-    }
-    for person in roster {
-        let role = Role::Intern { rank: person.rank };
-        if arguments.json {
-            println!("{}", json!({ "role": "intern", "rank": person.rank, "url": url(role) }));
-        } else {
-            println!("{}\t{} {}\t{}", person.rank, person.last_name, person.first_name, url(role));
+    };
+    for amphi in amphis {
+        let roster = people::roster(&database.pool, amphi).await?;
+        if roster.is_empty() && !arguments.all {
+            bail!("il n’y a pas d’amphi {amphi} dans cette base");
+        }
+        let url = |role| link(&key, &public_url, Door { amphi, role });
+        for (word, role) in [("administrator", Role::Administrator), ("spectator", Role::Spectator)] {
+            if arguments.json {
+                println!("{}", json!({ "amphi": amphi, "role": word, "url": url(role) }));
+            } else {
+                println!("{word}\t{}", url(role));
+            }
+        }
+        for person in roster {
+            let role = Role::Intern { rank: person.rank };
+            if arguments.json {
+                println!(
+                    "{}",
+                    json!({ "amphi": amphi, "role": "intern", "rank": person.rank, "url": url(role) })
+                );
+            } else {
+                println!("{}\t{} {}\t{}", person.rank, person.last_name, person.first_name, url(role));
+            }
         }
     }
     database.close().await

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod links;
 mod mails;
+mod manifest;
 mod minutes;
 mod opening;
 mod policies;

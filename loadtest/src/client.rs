@@ -415,6 +415,7 @@ impl Viewer {
     fn apply(&self, step: &mut Step, now: Instant) {
         step.deliveries += 1;
         count(&self.room.counts.deliveries);
+        count(&self.room.wires.tally.deliveries);
         self.learn(step, now);
         self.position.set(Some(step.to));
         let Some(rank) = self.door.role.rank() else { return };

@@ -72,6 +72,7 @@ pub struct Doors {
 
 #[derive(Deserialize)]
 struct Line {
+    amphi: Option<String>,
     role: String,
     rank: Option<u16>,
     url: String,
@@ -83,9 +84,31 @@ impl Doors {
     /// # Errors
     /// A line that is not such an object, a missing door, or ranks that are not 1, 2, 3…
     pub fn parse(text: &str) -> Result<Self> {
-        let (mut interns, mut administrator, mut spectator) = (Vec::new(), None, None);
+        let mut groups = Self::parse_all(text)?;
+        ensure!(groups.len() <= 1, "links of several amphis");
+        Ok(groups.pop().context("no link")?.1)
+    }
+
+    /// Reads the links of many amphis, as printed by `amphi links --all --json`, in that order.
+    ///
+    /// # Errors
+    /// As [`Doors::parse`]; an amphi without interns is passed over.
+    pub fn parse_all(text: &str) -> Result<Vec<(String, Self)>> {
+        let mut groups: Vec<(String, Vec<Line>)> = Vec::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let line: Line = serde_json::from_str(line).with_context(|| format!("link line {line:?}"))?;
+            let amphi = line.amphi.clone().unwrap_or_default();
+            match groups.last_mut().filter(|(known, _)| *known == amphi) {
+                Some((_, lines)) => lines.push(line),
+                None => groups.push((amphi, vec![line])),
+            }
+        }
+        groups.into_iter().map(|(amphi, lines)| Ok((amphi, Self::of(lines)?))).collect()
+    }
+
+    fn of(lines: Vec<Line>) -> Result<Self> {
+        let (mut interns, mut administrator, mut spectator) = (Vec::new(), None, None);
+        for line in lines {
             let token = line.url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
             ensure!(!token.is_empty(), "a link without a token: {}", line.url);
             match (line.role.as_str(), line.rank) {

@@ -1,8 +1,11 @@
 //! The command line: one subcommand per scenario. See the crate's README.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amphi_loadtest::chaos::{self, ChaosArgs};
+use amphi_loadtest::report_page::RunReport;
+use amphi_loadtest::scenario_national::{self, NationalArgs};
 use amphi_loadtest::scenario_room::{self, RoomArgs};
 use amphi_loadtest::scenario_whole::{self, WholeArgs};
 use anyhow::Result;
@@ -22,6 +25,9 @@ const REFUSED: u8 = 2;
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
+    /// Write the report into this directory, too, as JSON and as a page
+    #[arg(long, global = true, value_name = "DIR")]
+    report: Option<PathBuf>,
     #[command(subcommand)]
     scenario: Scenario,
 }
@@ -42,6 +48,11 @@ enum Scenario {
     /// journal with its number and hash, every turn opened when A6 says, every client's state equal to a fresh
     /// snapshot.
     Whole(Box<WholeArgs>),
+    /// Every amphi of the country on one server: F9, F12, and F10 with --kill
+    ///
+    /// All sessions are open at the same time, choices come at the pace of turns, connections are lost and come back, a
+    /// visitor asks for ordinary pages. Then every message, every journal and every receipt is checked.
+    NationalDay(Box<NationalArgs>),
     /// Server and Postgres killed, frozen, cut and raced, then everything checked
     ///
     /// The promises that must survive it are held against what clients were told and what the exported journal
@@ -61,6 +72,9 @@ fn main() -> ExitCode {
         match &cli.scenario {
             Scenario::Room(args) => room(args).await,
             Scenario::Whole(args) => whole(args).await,
+            Scenario::NationalDay(args) => {
+                scenario_national::run(args).await.and_then(|run| told(&run, cli.report.as_deref()))
+            }
             Scenario::Chaos(args) => Ok(chaos(args).await),
         }
     });
@@ -88,6 +102,23 @@ async fn whole(args: &WholeArgs) -> Result<ExitCode> {
         (true, false) => ExitCode::from(VIOLATED),
         (true, true) => ExitCode::SUCCESS,
     })
+}
+
+/// Says what a run found.
+fn told(run: &RunReport, folder: Option<&Path>) -> Result<ExitCode> {
+    println!("{:#}", run.to_json());
+    if let Some(folder) = folder {
+        eprintln!("report: {}", run.write(folder)?.display());
+    }
+    for violation in &run.violations {
+        eprintln!("violation: {violation}");
+    }
+    if run.faults_found > 0 {
+        eprintln!("refused to report figures: {} faults", run.faults_found);
+        return Ok(ExitCode::from(REFUSED));
+    }
+    run.goals.iter().for_each(|goal| eprintln!("{}", goal.line()));
+    Ok(if run.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) })
 }
 
 async fn chaos(args: &ChaosArgs) -> ExitCode {

@@ -86,20 +86,25 @@ pub fn choice_latency(room: &Room) -> Value {
     })
 }
 
-/// From the intended instant, and from the acknowledgement, to each viewer and to the last one.
-pub fn push_latency(room: &Room) -> Value {
+/// From the intended instant of each choice to the last viewer that was connected.
+pub fn last_viewer(room: &Room, latencies: &mut Latencies) {
     let timing = room.timing.borrow();
-    let chain = room.chain.borrow();
-    let mut last = Latencies::default();
-    for step in chain.steps() {
+    for step in room.chain.borrow().steps() {
         if let Some(choice) = step.choice {
-            last.record(micros_between(timing.choices()[choice].intended, step.last_known));
+            latencies.record(micros_between(timing.choices()[choice].intended, step.last_known));
         }
     }
+}
+
+/// From the intended instant, and from the acknowledgement, to each viewer and to the last one.
+pub fn push_latency(room: &Room) -> Value {
+    let mut last = Latencies::default();
+    last_viewer(room, &mut last);
+    let tally = &room.wires.tally;
     json!({
-        "each_viewer_after_intended": timing.push.to_json(),
-        "each_viewer_after_acknowledgement": timing.push_after_acknowledgement.to_json(),
-        "viewers_that_knew_before_the_acknowledgement": timing.before_acknowledgement,
+        "each_viewer_after_intended": tally.push.borrow().to_json(),
+        "each_viewer_after_acknowledgement": tally.push_after_acknowledgement.borrow().to_json(),
+        "viewers_that_knew_before_the_acknowledgement": tally.before_acknowledgement.get(),
         "last_viewer_after_intended": last.to_json(),
     })
 }

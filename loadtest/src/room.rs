@@ -20,7 +20,7 @@ use crate::chain::Chain;
 use crate::client::Viewer;
 use crate::deed::Deed;
 use crate::reactor::{Reactor, Settings, drive};
-use crate::timing::Timing;
+use crate::timing::{Tally, Timing};
 
 /// How many faults are told in full.
 const FAULTS_TOLD_MAX: usize = 20;
@@ -130,6 +130,8 @@ pub struct ServiceNotice {
 pub struct Wires {
     /// They themselves.
     pub reactor: Rc<Reactor<Rc<Viewer>>>,
+    /// What their rooms add up to.
+    pub tally: Rc<Tally>,
     driving: AbortHandle,
 }
 
@@ -147,7 +149,7 @@ impl Wires {
                 eprintln!("the generator's connections stand still: {problem:#}");
             }
         });
-        Ok(Rc::new(Self { reactor, driving: driving.abort_handle() }))
+        Ok(Rc::new(Self { reactor, tally: Rc::default(), driving: driving.abort_handle() }))
     }
 }
 
@@ -223,7 +225,7 @@ impl Room {
             server_life: Cell::new(0),
             over: Cell::new(false),
             chain: RefCell::default(),
-            timing: RefCell::default(),
+            timing: RefCell::new(Timing::new(&wires.tally)),
             receipts: RefCell::default(),
             deeds: RefCell::default(),
             sent: Notify::new(),

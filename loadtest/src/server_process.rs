@@ -150,6 +150,36 @@ impl Launch {
         Ok(id.with_context(|| format!("the import said no `amphi UUID`: {said:?}"))?.trim().to_owned())
     }
 
+    /// Imports and publishes the amphis of a manifest.
+    ///
+    /// # Errors
+    /// When the import is refused.
+    pub async fn import_manifest(&self, manifest: &Path, turn: &str) -> Result<()> {
+        let mut command = self.command(&["import", "--publish", "--turn", turn]);
+        command.arg("--manifest").arg(manifest);
+        run(command).await.map(drop)
+    }
+
+    /// The personal links of every amphi.
+    ///
+    /// # Errors
+    /// When they cannot be had or read.
+    pub async fn links_of_all(&self) -> Result<Vec<(String, Doors)>> {
+        Doors::parse_all(&run(self.command(&["links", "--all", "--json"])).await?)
+    }
+
+    /// Exports every journal; into which directory, as `AMPHI.jsonl`.
+    ///
+    /// # Errors
+    /// When the export fails.
+    pub async fn export_all(&self) -> Result<PathBuf> {
+        let folder = self.file("journals");
+        let mut command = self.command(&["export", "--all"]);
+        command.arg("--output").arg(&folder);
+        run(command).await?;
+        Ok(folder)
+    }
+
     /// The personal links of an amphi.
     ///
     /// # Errors

@@ -9,6 +9,11 @@ pub const SEATS_PER_POST: usize = 3;
 
 /// The interns' file.
 pub fn interns_csv(interns: usize) -> String {
+    interns_csv_of("", interns)
+}
+
+/// The interns' file of one amphi of several: nobody is in two, because nobody may choose in two.
+pub fn interns_csv_of(amphi: &str, interns: usize) -> String {
     let mut csv = "email;nom;prenom;annee_concours;rang_national;effectif_promotion;semestres_valides;des;\
                    subdivision;majoration_temps\n"
         .to_owned();
@@ -16,7 +21,7 @@ pub fn interns_csv(interns: usize) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             csv,
-            "interne.essai{rank}@exemple.fr;Essai{rank};Dominique{rank};2025;{rank};9024;4;Médecine générale;\
+            "interne{amphi}.essai{rank}@exemple.fr;Essai{rank};Dominique{rank};2025;{rank};9024;4;Médecine générale;\
              Île-de-France;"
         );
     }

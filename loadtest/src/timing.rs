@@ -3,7 +3,7 @@
 //! Every latency begins at the *intended* instant of sending: a choice that had to wait its turn in the
 //! generator counts that wait (no coordinated omission). Units: microseconds.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -32,6 +32,16 @@ impl Latencies {
         self.0.saturating_record(micros.max(1));
     }
 
+    /// Milliseconds within which this share of them lie; 0 when there are none.
+    pub fn ms_at(&self, quantile: f64) -> f64 {
+        f64::from(u32::try_from(self.0.value_at_quantile(quantile)).unwrap_or(u32::MAX)) / 1_000.0
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// Count and percentiles, in milliseconds.
     pub fn to_json(&self) -> Value {
         let ms = |micros: u64| f64::from(u32::try_from(micros).unwrap_or(u32::MAX)) / 1_000.0;
@@ -54,6 +64,27 @@ pub async fn watch_own_timer(lateness: Rc<RefCell<Latencies>>) {
     }
 }
 
+/// What all rooms of a run add up to: histograms are too large to have one a room.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// From the intended instant of a choice to each viewer.
+    pub push: RefCell<Latencies>,
+    /// From the acknowledgement to each viewer that knew later than it.
+    pub push_after_acknowledgement: RefCell<Latencies>,
+    /// Viewers that knew before the one who chose was acknowledged.
+    pub before_acknowledgement: Cell<u64>,
+    /// From the intended instant of a choice to its acknowledgement.
+    pub acknowledged: RefCell<Latencies>,
+    /// Changes delivered.
+    pub deliveries: Cell<u64>,
+    /// Measured changes that viewers know of, each viewer counted: delivered, or by a later snapshot.
+    pub learnt: Cell<u64>,
+    /// Choices acknowledged.
+    pub acknowledgements: Cell<u64>,
+    /// Whether latencies are not taken: the server is away, and we know.
+    pub unmeasured: Cell<bool>,
+}
+
 /// One measured choice.
 #[derive(Debug, Clone, Copy)]
 pub struct ChoiceTiming {
@@ -65,20 +96,20 @@ pub struct ChoiceTiming {
     pub acknowledged: Option<Instant>,
 }
 
-/// All measured choices, and what their changes took to arrive.
-#[derive(Debug, Default)]
+/// The measured choices of one room.
+#[derive(Debug)]
 pub struct Timing {
     choices: Vec<ChoiceTiming>,
     of_rank: HashMap<u16, usize>,
-    /// From the intended instant to each viewer.
-    pub push: Latencies,
-    /// From the acknowledgement to each viewer that knew later than it.
-    pub push_after_acknowledgement: Latencies,
-    /// Viewers that knew before the one who chose was acknowledged.
-    pub before_acknowledgement: u64,
+    tally: Rc<Tally>,
 }
 
 impl Timing {
+    /// None yet; latencies go to `tally`.
+    pub fn new(tally: &Rc<Tally>) -> Self {
+        Self { choices: Vec::new(), of_rank: HashMap::new(), tally: Rc::clone(tally) }
+    }
+
     /// A choice of `rank` is to be sent at `intended`; its number.
     pub fn intend(&mut self, rank: u16, intended: Instant) -> usize {
         self.choices.push(ChoiceTiming { intended, sent: None, acknowledged: None });
@@ -93,7 +124,14 @@ impl Timing {
 
     /// It was acknowledged.
     pub fn acknowledged(&mut self, choice: usize, now: Instant) {
-        self.choices[choice].acknowledged.get_or_insert(now);
+        let timing = &mut self.choices[choice];
+        if timing.acknowledged.is_none() {
+            timing.acknowledged = Some(now);
+            self.tally.acknowledgements.set(self.tally.acknowledgements.get() + 1);
+            if !self.tally.unmeasured.get() {
+                self.tally.acknowledged.borrow_mut().record(micros_between(timing.intended, now));
+            }
+        }
     }
 
     /// Which choice placed `rank`.
@@ -108,11 +146,18 @@ impl Timing {
 
     /// A viewer learnt of `choice`.
     pub fn known(&mut self, choice: usize, now: Instant) {
-        let timing = self.choices[choice];
-        self.push.record(micros_between(timing.intended, now));
+        let (timing, tally) = (self.choices[choice], &self.tally);
+        tally.learnt.set(tally.learnt.get() + 1);
+        if tally.unmeasured.get() {
+            return;
+        }
+        tally.push.borrow_mut().record(micros_between(timing.intended, now));
         match timing.acknowledged {
-            Some(acknowledged) => self.push_after_acknowledgement.record(micros_between(acknowledged, now)),
-            None => self.before_acknowledgement += 1,
+            Some(acknowledged) => {
+                let micros = micros_between(acknowledged, now);
+                tally.push_after_acknowledgement.borrow_mut().record(micros);
+            }
+            None => tally.before_acknowledgement.set(tally.before_acknowledgement.get() + 1),
         }
     }
 }

@@ -108,19 +108,27 @@ pub fn head_len(bytes: &[u8]) -> Result<Option<usize>> {
 /// # Errors
 /// Any status but 200, or a connection that breaks.
 pub async fn get_json(authority: &str, path: &str) -> Result<Vec<u8>> {
+    let (head, body) = get(authority, path, "Accept: application/json\r\n").await?;
+    ensure!(status_of(&head)? == 200, "a link was answered {}", head.lines().next().unwrap_or_default());
+    Ok(body)
+}
+
+/// Head and body of the answer to a request for `path`, on a connection of its own; `headers` are lines, each with its
+/// end.
+///
+/// # Errors
+/// A connection that breaks.
+pub async fn get(authority: &str, path: &str, headers: &str) -> Result<(String, Vec<u8>)> {
     let mut stream =
         TcpStream::connect(authority).await.with_context(|| format!("connecting to {authority}"))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
-    );
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let (head, mut body) = read_head(&mut stream).await?;
     stream.read_to_end(&mut body).await?;
-    ensure!(status_of(&head)? == 200, "a link was answered {}", head.lines().next().unwrap_or_default());
     if let Some(length) = header(&head, "content-length").and_then(|text| text.parse().ok()) {
         body.truncate(length);
     }
-    Ok(body)
+    Ok((head, body))
 }
 
 async fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
@@ -134,12 +142,17 @@ async fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
     }
 }
 
-fn status_of(head: &str) -> Result<u16> {
+/// The status of the head of an HTTP answer.
+///
+/// # Errors
+/// When it is none.
+pub fn status_of(head: &str) -> Result<u16> {
     let status = head.split(' ').nth(1).and_then(|text| text.parse().ok());
     status.with_context(|| format!("not an HTTP answer: {head:?}"))
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// The first header of that name.
+pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())
