@@ -2,19 +2,19 @@
 //!
 //! What axum's own server does, and three things it has no setting for: a request whose head does not
 //! come, an answer that nobody reads, and more connections than there are places (S7). A connection that
-//! has become a WebSocket keeps its place; its own bounds are in `socket.rs`.
+//! has become a WebSocket keeps its place; its own bounds are in `socket/`.
 
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,15 +24,14 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::limits::{REQUEST_HEAD_WITHIN, SENT_AT_LEAST_BYTES, STUCK_AT_MOST};
+use crate::wire::Wire;
 
 /// Answers on `listener` until `stop` completes, then finishes what is under way. At most `places`
 /// connections are open at once; further ones wait in the system's queue.
-pub async fn serve<L: Listener>(
-    mut listener: L,
-    router: Router,
-    places: usize,
-    stop: impl Future<Output = ()>,
-) {
+pub async fn serve<L>(mut listener: L, router: Router, places: usize, stop: impl Future<Output = ()>)
+where
+    L: Listener<Io: Wire>,
+{
     let places = Arc::new(Semaphore::new(places));
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
     let mut stop = pin!(stop);
@@ -41,7 +40,8 @@ pub async fn serve<L: Listener>(
             () = &mut stop => break,
             next = next_connection(&mut listener, &places) => next,
         };
-        connections.spawn(attend(Guarded::new(io, place), router.clone(), stopping.clone()));
+        let guarded = Guarded::new(Box::new(io), place);
+        connections.spawn(attend(guarded, router.clone(), stopping.clone()));
     }
     drop(listener);
     stopping.cancel();
@@ -59,15 +59,9 @@ async fn next_connection<L: Listener>(
 }
 
 /// Answers the requests of one connection, until it ends or becomes something else.
-async fn attend<I>(io: Guarded<I>, router: Router, stopping: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let traffic = io.traffic.clone();
+async fn attend(io: Guarded, router: Router, stopping: CancellationToken) {
     let answer = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(traffic.clone());
-        router.clone().call(request)
+        router.clone().call(request.map(Body::new))
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -88,23 +82,32 @@ where
     }
 }
 
-/// How many bytes a connection has sent us; handlers find it among the request's extensions.
-#[derive(Debug, Clone, Default)]
-pub struct Traffic(Arc<AtomicU64>);
-
-impl Traffic {
-    /// Bytes received so far.
-    pub fn received(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// A connection that is HTTP no longer.
+pub struct Freed {
+    /// The connection itself.
+    pub wire: Arc<dyn Wire>,
+    /// What of it has been read already.
+    pub unread: Vec<u8>,
+    /// Its place; given up when this is dropped.
+    pub place: OwnedSemaphorePermit,
 }
 
-/// A connection that counts what it reads, does not stay stuck for ever, and holds its place.
-struct Guarded<I> {
-    io: I,
-    traffic: Traffic,
+/// Gives back the connection under an upgraded one, without anything around it.
+///
+/// # Errors
+/// When it was not served by [`serve`].
+pub fn free(upgraded: Upgraded) -> Result<Freed, Upgraded> {
+    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Guarded>>()?;
+    let Guarded { io, place, .. } = io.into_inner();
+    // A copy: a slice would keep the whole buffer of HTTP alive as long as the connection.
+    Ok(Freed { wire: Arc::from(io), unread: read_buf.to_vec(), place })
+}
+
+/// A connection that does not stay stuck for ever, and holds its place.
+struct Guarded {
+    io: Box<dyn Wire>,
     stuck: Option<Stuck>,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 /// Since when not everything could be written.
@@ -113,9 +116,9 @@ struct Stuck {
     sent_bytes: usize,
 }
 
-impl<I> Guarded<I> {
-    fn new(io: I, place: OwnedSemaphorePermit) -> Self {
-        Self { io, traffic: Traffic::default(), stuck: None, _place: place }
+impl Guarded {
+    fn new(io: Box<dyn Wire>, place: OwnedSemaphorePermit) -> Self {
+        Self { io, stuck: None, place }
     }
 
     /// What a write of `asked` bytes gave, unless it has been stuck for too long.
@@ -150,21 +153,17 @@ impl<I> Guarded<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
+impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
-        let read = (buffer.filled().len() - before) as u64;
-        self.traffic.0.fetch_add(read, Ordering::Relaxed);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {
+impl AsyncWrite for Guarded {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

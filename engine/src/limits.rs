@@ -4,11 +4,13 @@ use std::time::Duration;
 
 /// Largest message from a client, in bytes: the largest command is a reason of 500 characters.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
-/// Read buffer of an idle socket. The WebSocket library's default of 128 KiB is zero-filled at each
-/// read attempt: 134 KiB and four times the CPU per connection (measured, see `performance`).
-pub const SOCKET_READ_BUFFER_BYTES: usize = 2 * 1024;
-/// Write buffer after which the library flushes by itself; small, because frames are shared.
-pub const SOCKET_WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// Read buffer that the WebSocket library keeps for each socket: a usual command. Bytes are read into a
+/// buffer of the thread first; the library's default of 128 KiB would be kept by every idle connection.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 128;
+/// How often a socket is read before others have their turn: 128 KiB of a flood.
+pub const READS_PER_WAKE: usize = 16;
+/// Sockets written to without a pause: about half a millisecond, which is what a command may have to wait.
+pub const WRITES_PER_SLICE: usize = 64;
 /// How long a new connection may stay without saying `hello`.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// How often a connection is pinged…
@@ -18,8 +20,8 @@ pub const PING_EVERY: Duration = Duration::from_secs(18);
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long one write may take before the viewer is closed as too slow (S1).
 pub const BLOCKED_AT_MOST: Duration = Duration::from_secs(5);
-/// Public frames waiting for one viewer, in bytes; beyond, they are dropped for one current snapshot.
-pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Public frames kept for viewers whose socket is full, in bytes; whoever lacks more gets one current snapshot.
+pub const WINDOW_BYTES_MAX: usize = 64 * 1024;
 /// Personal frames waiting for one viewer, in bytes; beyond, it is closed as too slow. Answers to all the
 /// commands of a window, or the presence of 2,000 people twice over.
 pub const PERSONAL_BYTES_MAX: usize = 256 * 1024;

@@ -51,7 +51,8 @@ impl Registry {
         let persons = Arc::new(Persons::default());
         let stopping = CancellationToken::new();
         let owners = TaskTracker::new();
-        let surroundings = Surroundings { journal, clock, eligibility, persons, stopping, owners };
+        let pulse = Arc::default();
+        let surroundings = Surroundings { journal, clock, eligibility, persons, pulse, stopping, owners };
         Arc::new(Self { rooms: DashMap::new(), surroundings })
     }
 

@@ -10,14 +10,17 @@
 
 use std::io::Write as _;
 use std::process::Command;
+use std::sync::Arc;
 
-use amphi_engine::connections;
-use amphi_engine::socket;
+use amphi_engine::connections::{self, Freed};
+use amphi_engine::fanout::{Line, Sink};
+use amphi_engine::frame::Frame;
+use amphi_engine::protocol::Role;
+use amphi_engine::socket::{Heard, Incoming, Upgrade};
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::StreamExt as _;
+use tungstenite::Message;
 
 /// The longest message of the cases, and its frame.
 const CASE_BYTES_MAX: usize = 64 * 1024 + 16;
@@ -41,14 +44,22 @@ sys.stdout.flush()
 os._exit(0)
 "#;
 
-async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    let upgrade = socket::bounded(upgrade).max_message_size(CASE_BYTES_MAX).max_frame_size(CASE_BYTES_MAX);
-    upgrade.on_upgrade(async |mut socket: WebSocket| {
-        while let Some(Ok(message)) = socket.next().await {
-            let said = matches!(message, Message::Text(_) | Message::Binary(_));
-            if said && socket.send(message).await.is_err() {
-                return;
+async fn echo(upgrade: Upgrade) -> Response {
+    upgrade.then(async |Freed { wire, unread, place: _place }| {
+        let line = Line::new(Role::Spectator, Arc::clone(&wire) as Arc<dyn Sink>);
+        let mut incoming = Incoming::bounded(wire, CASE_BYTES_MAX);
+        let mut back = |heard| {
+            match heard {
+                Heard::Message(Message::Text(text)) => line.say(Frame::text(text)),
+                Heard::Message(Message::Binary(bytes)) => line.say(Frame::binary(bytes)),
+                Heard::Message(other) => panic!("{other:?}"),
+                Heard::Control(answer) => answer.into_iter().for_each(|answer| line.say(answer)),
             }
+            Ok(())
+        };
+        let mut going_on = incoming.digest(&unread, &mut back).is_ok();
+        while going_on && incoming.ready().await.is_ok() {
+            going_on = incoming.read(&mut back).is_ok();
         }
     })
 }

@@ -8,16 +8,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use amphi_engine::clock::SystemClock;
-use amphi_engine::connections::{self, Traffic};
+use amphi_engine::connections;
 use amphi_engine::core::{AmphiId, Half, Period};
 use amphi_engine::journal::MemoryJournal;
-use amphi_engine::limits::{SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES};
+use amphi_engine::limits::SOCKET_READ_BUFFER_BYTES;
 use amphi_engine::protocol::Role;
 use amphi_engine::registry::Registry;
-use amphi_engine::socket::{self, Visitor};
-use axum::extract::ws::WebSocketUpgrade;
+use amphi_engine::socket::{self, Upgrade, Visitor};
+use axum::Router;
 use axum::routing::get;
-use axum::{Extension, Router};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -54,26 +53,23 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 #[test]
 fn an_idle_socket_costs_far_less_than_the_librarys_default_buffer() {
-    const { assert!(SOCKET_READ_BUFFER_BYTES <= 4 * 1_024 && SOCKET_WRITE_BUFFER_BYTES <= 4 * 1_024) };
+    const { assert!(SOCKET_READ_BUFFER_BYTES <= 1_024) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let address =
-        runtime.block_on(async {
-            let registry = Registry::new(Arc::new(MemoryJournal::new()), Arc::new(SystemClock::real()));
-            let period = Period { year: 2027, half: Half::November };
-            let room = registry.create(AmphiId(Uuid::from_u128(1)), "Amphi", period).await.unwrap();
-            let upgrade = move |upgrade: WebSocketUpgrade, Extension(traffic): Extension<Traffic>| {
-                let room = Arc::clone(&room);
-                let visitor = Visitor { role: Role::Spectator, pass: CancellationToken::new(), traffic };
-                async move {
-                    socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, room, visitor))
-                }
-            };
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let router = Router::new().route("/direct", get(upgrade));
-            tokio::spawn(connections::serve(listener, router, SOCKETS * 2, std::future::pending()));
-            address
-        });
+    let address = runtime.block_on(async {
+        let registry = Registry::new(Arc::new(MemoryJournal::new()), Arc::new(SystemClock::real()));
+        let period = Period { year: 2027, half: Half::November };
+        let room = registry.create(AmphiId(Uuid::from_u128(1)), "Amphi", period).await.unwrap();
+        let upgrade = move |upgrade: Upgrade| {
+            let room = Arc::clone(&room);
+            let visitor = Visitor { role: Role::Spectator, pass: CancellationToken::new() };
+            async move { upgrade.then(move |freed| socket::serve(freed, room, visitor)) }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/direct", get(upgrade));
+        tokio::spawn(connections::serve(listener, router, SOCKETS * 2, std::future::pending()));
+        address
+    });
     // The first ones also pay for what all share.
     let _first: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
     let before = resident_kib();

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use amphi_engine::connections::Traffic;
 use amphi_engine::core::{AmphiId, CallRank};
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
-use amphi_engine::socket::{self, Visitor};
-use axum::Extension;
-use axum::extract::ws::WebSocketUpgrade;
+use amphi_engine::socket::{self, Upgrade, Visitor};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -24,10 +21,9 @@ pub async fn intern(
     State(portal): State<Arc<Portal>>,
     Path((amphi, rank)): Path<(AmphiId, CallRank)>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-    Extension(traffic): Extension<Traffic>,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, traffic, amphi, Role::Intern { rank }, upgrade).await
+    connect(portal, headers, amphi, Role::Intern { rank }, upgrade).await
 }
 
 /// The socket of the holder of that intern's proxy.
@@ -35,12 +31,11 @@ pub async fn holder(
     State(portal): State<Arc<Portal>>,
     Path((amphi, rank)): Path<(AmphiId, CallRank)>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-    Extension(traffic): Extension<Traffic>,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     own_page(&headers, &portal)?;
     let (room, by, role) = portal.admit_holder(&headers, amphi, rank).await?;
-    serve(&portal, room, by, role, traffic, upgrade)
+    serve(&portal, room, by, role, upgrade)
 }
 
 /// The socket of the control room.
@@ -48,10 +43,9 @@ pub async fn control(
     State(portal): State<Arc<Portal>>,
     Path(amphi): Path<AmphiId>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-    Extension(traffic): Extension<Traffic>,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, traffic, amphi, Role::Administrator, upgrade).await
+    connect(portal, headers, amphi, Role::Administrator, upgrade).await
 }
 
 /// The socket of the public screen.
@@ -59,26 +53,24 @@ pub async fn screen(
     State(portal): State<Arc<Portal>>,
     Path(amphi): Path<AmphiId>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-    Extension(traffic): Extension<Traffic>,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    connect(portal, headers, traffic, amphi, Role::Spectator, upgrade).await
+    connect(portal, headers, amphi, Role::Spectator, upgrade).await
 }
 
 async fn connect(
     portal: Arc<Portal>,
     headers: HeaderMap,
-    traffic: Traffic,
     amphi: AmphiId,
     role: Role,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     own_page(&headers, &portal)?;
     let (room, by) = match role {
         Role::Spectator => portal.admit_to_screen(&headers, amphi).await?,
         _ => portal.admit_by(&headers, amphi, role).await?,
     };
-    serve(&portal, room, by, role, traffic, upgrade)
+    serve(&portal, room, by, role, upgrade)
 }
 
 fn own_page(headers: &HeaderMap, portal: &Portal) -> Result<(), Failure> {
@@ -90,14 +82,13 @@ fn serve(
     room: Arc<Room>,
     by: By,
     role: Role,
-    traffic: Traffic,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let place = Semaphore::try_acquire_owned(Arc::clone(&portal.sockets))
         .map_err(|_| Failure::Unavailable("every place for a live connection is taken".to_owned()))?;
     let pass = portal.passes.issue(by);
-    Ok(socket::bounded(upgrade).on_upgrade(move |socket| async move {
-        socket::serve(socket, room, Visitor { role, pass: pass.ended(), traffic }).await;
+    Ok(upgrade.then(move |freed| async move {
+        socket::serve(freed, room, Visitor { role, pass: pass.ended() }).await;
         drop((pass, place));
     }))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amphi_engine::clock::Clock;
 use amphi_engine::core::{AmphiId, Snapshot};
-use amphi_engine::fanout::{Batch, Frame, Outbox, ViewerKey};
+use amphi_engine::fanout::{Line, Pocket, Said, ViewerKey};
 use amphi_engine::protocol::{CloseCode, Position, Role, ServerMessage};
 use amphi_engine::room::Room;
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ struct Connection {
     server: usize,
     room: Arc<Room>,
     key: ViewerKey,
+    line: Arc<Line>,
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
 }
@@ -64,20 +65,21 @@ impl Device {
     /// Connects to a room of `server`; says where it was, if it was anywhere. Whether it was let in.
     pub fn connect(&mut self, server: usize, room: &Arc<Room>, witness: Witness) -> Result<(), CloseCode> {
         let resume = self.screen().position;
-        let joined = room.join(self.role, resume)?;
+        let pocket = Pocket::new();
+        let line = Line::new(self.role, pocket.clone());
+        let key = room.join(&line, resume)?;
         self.screen().connected = true;
         let (reading, may_read) = watch::channel(true);
         let reader = Reader {
             room: Arc::clone(room),
-            key: joined.key,
-            outbox: joined.outbox,
+            key,
+            line: Arc::clone(&line),
+            pocket,
             screen: Arc::clone(&self.screen),
             witness,
         };
-        reader.frame(&joined.welcome);
         let reader = tokio::spawn(reader.read(may_read));
-        self.connection =
-            Some(Connection { server, room: Arc::clone(room), key: joined.key, reading, reader });
+        self.connection = Some(Connection { server, room: Arc::clone(room), key, line, reading, reader });
         Ok(())
     }
 
@@ -123,7 +125,7 @@ impl Device {
     /// Asks for a snapshot.
     pub fn resync(&self) {
         if let Some(connection) = &self.connection {
-            connection.room.catch_up(connection.key);
+            connection.room.catch_up(&connection.line);
         }
     }
 
@@ -143,7 +145,8 @@ impl Device {
 struct Reader {
     room: Arc<Room>,
     key: ViewerKey,
-    outbox: Arc<Outbox>,
+    line: Arc<Line>,
+    pocket: Arc<Pocket>,
     screen: Arc<Mutex<Screen>>,
     witness: Witness,
 }
@@ -154,27 +157,30 @@ impl Reader {
             if may_read.wait_for(|reads| *reads).await.is_err() {
                 return;
             }
-            let batch = tokio::select! {
+            for said in self.pocket.read(&self.line) {
+                if let Said::Text(text) = said {
+                    self.frame(&text);
+                }
+            }
+            if self.line.ended().is_some() {
+                lock(&self.screen).connected = false;
+                lock(&self.witness.oracle).count("screen.closed");
+                return self.room.leave(self.key);
+            }
+            if self.line.is_behind() {
+                lock(&self.witness.oracle).count("screen.fell_behind");
+                self.room.catch_up(&self.line);
+                continue;
+            }
+            tokio::select! {
                 biased;
-                _ = may_read.changed() => continue,
-                batch = self.outbox.next() => batch,
-            };
-            match batch {
-                Batch::Frames(frames) => frames.iter().for_each(|frame| self.frame(frame)),
-                Batch::Behind => {
-                    lock(&self.witness.oracle).count("screen.fell_behind");
-                    self.room.catch_up(self.key);
-                }
-                Batch::Close(_) => {
-                    lock(&self.screen).connected = false;
-                    lock(&self.witness.oracle).count("screen.closed");
-                    return self.room.leave(self.key);
-                }
+                _ = may_read.changed() => {}
+                () = self.line.news() => {}
             }
         }
     }
 
-    fn frame(&self, frame: &Frame) {
+    fn frame(&self, frame: &str) {
         let mut oracle = lock(&self.witness.oracle);
         match serde_json::from_str::<ServerMessage>(frame) {
             Ok(ServerMessage::Me(me)) => {

@@ -6,11 +6,12 @@ use amphi_core::planted::{self, Bug};
 use amphi_core::{Amphi, CallRank, Chance};
 
 use super::{Live, RecentChange};
-use crate::fanout::{FanOut, Frame, frame};
+use crate::fanout::FanOut;
+use crate::frame::Frame;
 use crate::ledger::{Committed, Ledger};
-use crate::limits::RESUME_CHANGES_MAX;
+use crate::limits::{RESUME_CHANGES_MAX, SOCKETS_PER_PERSON_MAX};
 use crate::presence::Presence;
-use crate::protocol::{self, Position, ServerMessage, WishOutlook};
+use crate::protocol::{self, CloseCode, Me, Position, Role, ServerMessage, WishOutlook};
 
 impl Live {
     pub(super) fn new(ledger: Ledger, recent: VecDeque<RecentChange>) -> Self {
@@ -23,6 +24,19 @@ impl Live {
             snapshot: None,
             journal_available: true,
         }
+    }
+
+    /// Lets a connection of that rank in, and says what its owner knows of themselves.
+    pub(super) fn admit(&self, rank: CallRank, role: Role) -> Result<Me, CloseCode> {
+        if let Role::Holder { rank, proxy } = role
+            && self.ledger.amphi().proxy_given(rank).is_none_or(|given| given.id != proxy)
+        {
+            return Err(CloseCode::NotAllowed);
+        }
+        if self.fan_out.count_of(role) >= SOCKETS_PER_PERSON_MAX {
+            return Err(CloseCode::Full);
+        }
+        self.ledger.me(rank).ok_or(CloseCode::NotAllowed)
     }
 
     /// The changes since `position`, if they are all still here.
@@ -52,14 +66,21 @@ impl Live {
             return Some(ready.clone());
         }
         let snapshot = Box::new(self.ledger.amphi().snapshot()?);
-        let made = frame(&ServerMessage::Snapshot { epoch: position.epoch, seq: position.seq, snapshot });
+        let made = Frame::of(&ServerMessage::Snapshot { epoch: position.epoch, seq: position.seq, snapshot });
         self.snapshot = Some((position.seq, made.clone()));
         Some(made)
     }
 
+    /// Shows everybody the whole state, in one frame for all.
+    fn show_everybody(&mut self) {
+        if let Some(snapshot) = self.snapshot_frame() {
+            self.fan_out.broadcast(snapshot);
+        }
+    }
+
     pub(super) fn presence_frame(&self, interns: Vec<protocol::Presence>) -> Frame {
         let connections = u32::try_from(self.fan_out.len()).unwrap_or(u32::MAX);
-        frame(&ServerMessage::Presence { interns, connections })
+        Frame::of(&ServerMessage::Presence { interns, connections })
     }
 
     /// Tells everybody what has not been written yet: the bug of that name.
@@ -67,7 +88,7 @@ impl Live {
     pub(super) fn broadcast_ahead(&self, prepared: &crate::ledger::Prepared) {
         let Position { epoch, seq } = self.ledger.position();
         let change = self.ledger.foretold(prepared);
-        self.fan_out.broadcast(&change_frame(epoch, seq, seq + prepared.append.entries.len() as u64, change));
+        self.fan_out.broadcast(change_frame(epoch, seq, seq + prepared.append.entries.len() as u64, change));
     }
 
     /// Tells everybody what has been committed.
@@ -75,22 +96,22 @@ impl Live {
         let Position { epoch, seq } = self.ledger.position();
         if needs_snapshot {
             self.recent.clear();
-            self.fan_out.all_fall_behind();
+            self.show_everybody();
         } else {
             let from_seq = committed.from_seq;
             let change = change_frame(epoch, from_seq, seq, committed.change);
-            self.fan_out.broadcast(&change);
+            self.fan_out.broadcast(change.clone());
             remember(&mut self.recent, RecentChange { from_seq, frame: change });
         }
         self.tell_outlooks();
         for rank in committed.told {
             if let Some(me) = self.ledger.me(rank) {
-                self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
+                self.fan_out.to_intern(rank, &Frame::of(&ServerMessage::Me(Box::new(me))));
             }
         }
         if !committed.dossiers.is_empty() {
             let dossiers = committed.dossiers.iter().filter_map(|rank| self.ledger.dossier(*rank)).collect();
-            self.fan_out.to_administrators(&frame(&ServerMessage::Dossiers { dossiers }));
+            self.fan_out.to_administrators(&Frame::of(&ServerMessage::Dossiers { dossiers }));
         }
         for proxy in committed.ended_proxies {
             self.fan_out.close_holders(proxy);
@@ -126,14 +147,14 @@ impl Live {
     /// What the intern at `rank` is told of their wishes, if they have any.
     pub(super) fn outlook_frame(&mut self, rank: CallRank) -> Option<Frame> {
         let wishes = self.current_outlook().get(rank.index())?.clone()?;
-        Some(frame(&ServerMessage::Outlook { wishes }))
+        Some(Frame::of(&ServerMessage::Outlook { wishes }))
     }
 
     /// Tells everybody whether choices can be taken, when that changes.
     pub(super) fn set_journal_available(&mut self, available: bool) {
         if self.journal_available != available {
             self.journal_available = available;
-            self.fan_out.announce(&frame(&ServerMessage::Service { available }));
+            self.fan_out.broadcast(service_frame(available));
         }
     }
 
@@ -146,14 +167,14 @@ impl Live {
         self.outlook = None;
         self.snapshot = None;
         if !planted::is(Bug::ReloadNotTold) {
-            self.fan_out.all_fall_behind();
+            self.show_everybody();
         }
         let ranks = 0..self.ledger.amphi().standings().len();
         let mut dossiers = Vec::new();
         for rank in ranks.map(CallRank::from_index) {
             let me = self.ledger.me(rank);
             if let Some(me) = me.filter(|me| before.me(rank).as_ref() != Some(me)) {
-                self.fan_out.to_intern(rank, &frame(&ServerMessage::Me(Box::new(me))));
+                self.fan_out.to_intern(rank, &Frame::of(&ServerMessage::Me(Box::new(me))));
             }
             let dossier = self.ledger.dossier(rank);
             dossiers.extend(dossier.filter(|dossier| before.dossier(rank).as_ref() != Some(dossier)));
@@ -163,13 +184,17 @@ impl Live {
             }
         }
         if !dossiers.is_empty() {
-            self.fan_out.to_administrators(&frame(&ServerMessage::Dossiers { dossiers }));
+            self.fan_out.to_administrators(&Frame::of(&ServerMessage::Dossiers { dossiers }));
         }
     }
 }
 
+pub(super) fn service_frame(available: bool) -> Frame {
+    Frame::of(&ServerMessage::Service { available })
+}
+
 pub(super) fn change_frame(epoch: u64, from_seq: u64, seq: u64, change: amphi_core::Change) -> Frame {
-    frame(&ServerMessage::Change { epoch, from_seq, seq, change })
+    Frame::of(&ServerMessage::Change { epoch, from_seq, seq, change })
 }
 
 pub(super) fn remember(recent: &mut VecDeque<RecentChange>, change: RecentChange) {

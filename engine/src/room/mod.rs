@@ -7,6 +7,7 @@
 
 mod live;
 mod owner;
+mod pump;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,13 +20,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::eligibility::Eligibility;
-use crate::fanout::{FanOut, Frame, Outbox, Viewer, ViewerKey, frame};
+use crate::fanout::{FanOut, Line, ViewerKey};
+use crate::frame::Frame;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
+use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY};
 use crate::persons::Persons;
 use crate::presence::{Presence, Who};
 use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage, WishOutlook};
+use crate::pulse::Pulse;
 
 /// What a room needs of the server it runs on.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub struct Surroundings {
     pub eligibility: Arc<dyn Eligibility>,
     /// Which other rooms concern the same people.
     pub persons: Arc<Persons>,
+    /// What pings the connections of this server.
+    pub pulse: Arc<Pulse>,
     /// Cancelled when the server stops: what is under way is finished, nothing new is begun.
     pub stopping: CancellationToken,
     /// The owner tasks.
@@ -100,16 +105,6 @@ impl Envelope {
 #[error("the amphi cannot take this command now")]
 pub struct Busy;
 
-/// A viewer that has joined.
-pub struct Joined {
-    /// Its name, for leaving.
-    pub key: ViewerKey,
-    /// What it is to be sent.
-    pub outbox: Arc<Outbox>,
-    /// The first message; everything else follows through the outbox.
-    pub welcome: Frame,
-}
-
 impl Room {
     /// Takes an amphi into service: ownership, journal, what happened meanwhile, and its owner task.
     ///
@@ -129,6 +124,7 @@ impl Room {
         });
         let owner = owner::own(Arc::clone(&room), commands, loaded.down_since);
         room.surroundings.owners.spawn(owner);
+        tokio::spawn(pump::pump(Arc::clone(&room)));
         Ok(room)
     }
 
@@ -200,49 +196,33 @@ impl Room {
         outcome.await.map_err(|_| Busy)
     }
 
-    /// Adds a viewer, who gets the changes it missed or a snapshot, and everything from then on.
+    /// What pings the connections of this server.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.surroundings.pulse
+    }
+
+    /// Adds a viewer, who is welcomed, gets the changes it missed or a snapshot, and everything from then on.
     ///
     /// # Errors
     /// The code to close the connection with.
-    pub fn join(self: &Arc<Self>, role: Role, resume: Option<Position>) -> Result<Joined, CloseCode> {
-        let now = self.now();
+    pub fn join(
+        self: &Arc<Self>,
+        line: &Arc<Line>,
+        resume: Option<Position>,
+    ) -> Result<ViewerKey, CloseCode> {
+        let (now, role) = (self.now(), line.role());
         let mut live = self.live();
         if !self.is_in_service() {
             return Err(CloseCode::GoingAway);
         }
-        let outbox = Arc::new(Outbox::default());
-        if let Some((rank, who)) = person(role) {
-            if let Role::Holder { rank, proxy } = role
-                && live.ledger.amphi().proxy_given(rank).is_none_or(|given| given.id != proxy)
-            {
-                return Err(CloseCode::NotAllowed);
-            }
-            if live.fan_out.of_person(role).count() >= SOCKETS_PER_PERSON_MAX {
-                return Err(CloseCode::Full);
-            }
-            let me = live.ledger.me(rank).ok_or(CloseCode::NotAllowed)?;
-            outbox.push_personal(frame(&ServerMessage::Me(Box::new(me))));
-            if let Some(outlook) = live.outlook_frame(rank) {
-                outbox.push_personal(outlook);
-            }
-            if live.presence.came(rank, who, now) {
-                self.tell_presence_soon();
-            }
-        }
+        let who = person(role);
+        let me = match who {
+            Some((rank, _)) => Some((rank, live.admit(rank, role)?)),
+            None => None,
+        };
         let missed = resume.and_then(|position| live.since(position));
         let resumed = missed.is_some();
-        outbox.catch_up(missed.unwrap_or_else(|| live.snapshot_frame().into_iter().collect()));
-        let key = live.fan_out.join(Viewer { role, outbox: Arc::clone(&outbox) });
-        if role == Role::Administrator {
-            let interns = live.presence.all();
-            outbox.push_personal(live.presence_frame(interns));
-            let dossiers = live.ledger.dossiers();
-            outbox.push_personal(frame(&ServerMessage::Dossiers { dossiers }));
-        }
-        if !live.journal_available {
-            outbox.push_personal(frame(&ServerMessage::Service { available: false }));
-        }
-        let welcome = frame(&ServerMessage::Welcome {
+        let welcome = Frame::of(&ServerMessage::Welcome {
             protocol: PROTOCOL_VERSION,
             server_time: now,
             speed: self.speed(),
@@ -250,15 +230,42 @@ impl Room {
             resumed,
             role,
         });
-        Ok(Joined { key, outbox, welcome })
+        let mut first = vec![welcome];
+        match missed {
+            Some(changes) => first.push(Frame::joined(&changes)),
+            None => first.extend(live.snapshot_frame()),
+        }
+        if let Some((rank, me)) = me {
+            first.push(Frame::of(&ServerMessage::Me(Box::new(me))));
+            first.extend(live.outlook_frame(rank));
+        }
+        let key = live.fan_out.join(line);
+        if let Some((rank, who)) = who
+            && live.presence.came(rank, who, now)
+        {
+            self.tell_presence_soon();
+        }
+        if role == Role::Administrator {
+            let interns = live.presence.all();
+            first.push(live.presence_frame(interns));
+            let dossiers = live.ledger.dossiers();
+            first.push(Frame::of(&ServerMessage::Dossiers { dossiers }));
+        }
+        if !live.journal_available {
+            first.push(live::service_frame(false));
+        }
+        line.catch_up(first);
+        drop(live);
+        line.offer();
+        Ok(key)
     }
 
     /// Removes a viewer.
     pub fn leave(self: &Arc<Self>, key: ViewerKey) {
         let now = self.now();
         let mut live = self.live();
-        let Some(viewer) = live.fan_out.leave(key) else { return };
-        if let Some((rank, who)) = person(viewer.role)
+        let Some(line) = live.fan_out.leave(key) else { return };
+        if let Some((rank, who)) = person(line.role())
             && live.presence.went(rank, who, now)
         {
             self.tell_presence_soon();
@@ -266,11 +273,13 @@ impl Room {
     }
 
     /// Gives a viewer that fell behind, or found a gap, the current snapshot.
-    pub fn catch_up(&self, key: ViewerKey) {
+    pub fn catch_up(&self, line: &Line) {
         let mut live = self.live();
-        let snapshot = live.snapshot_frame();
-        let Some(viewer) = live.fan_out.viewer(key) else { return };
-        viewer.outbox.catch_up(snapshot.into_iter().collect());
+        // It may have missed that, too.
+        let service = line.is_behind().then(|| live::service_frame(live.journal_available));
+        line.catch_up(live.snapshot_frame().into_iter().chain(service));
+        drop(live);
+        line.offer();
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -292,7 +301,7 @@ impl Room {
 }
 
 /// For which rank a connection is there, and whose it is.
-fn person(role: Role) -> Option<(CallRank, Who)> {
+pub(crate) fn person(role: Role) -> Option<(CallRank, Who)> {
     match role {
         Role::Intern { rank } => Some((rank, Who::Intern)),
         Role::Holder { rank, .. } => Some((rank, Who::Holder)),

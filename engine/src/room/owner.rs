@@ -75,7 +75,7 @@ impl Drop for Owner {
     /// However the owner ends, by a fault of ours too: a room that nobody owns must not look alive.
     fn drop(&mut self) {
         self.room.in_service.store(false, Ordering::Release);
-        self.room.live().fan_out.close_where(|_| true, CloseCode::GoingAway);
+        self.room.live().fan_out.close_all(CloseCode::GoingAway);
     }
 }
 

@@ -7,7 +7,7 @@ use amphi_engine::room::Busy;
 
 use crate::faulty::{Fault, no_answer};
 use crate::scene::{ADMINISTRATOR, choose, intern, pass, setup};
-use crate::stage::{Stage, done, fresh_id, id, refused, stopping};
+use crate::stage::{Stage, comes, done, fresh_id, id, refused, stopping};
 
 #[tokio::test]
 async fn p1_nothing_is_said_before_it_is_written() {
@@ -172,7 +172,7 @@ async fn stopping_finishes_what_is_under_way_and_begins_nothing() {
     assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     assert!(!stage.room.is_in_service());
     assert_eq!(stage.room.ask(intern(2), pass(2), fresh_id()).await, Err(Busy));
-    assert_eq!(stage.room.join(Role::Spectator, None).err(), Some(CloseCode::GoingAway));
+    assert_eq!(comes(&stage.room, Role::Spectator), Some(CloseCode::GoingAway));
 
     let stage = stage.taken_over(crate::scene::at("09:01")).await;
     assert_eq!(stage.room.read(|l| l.recall(id(2), ADMINISTRATOR)), None, "it never acted");

@@ -243,7 +243,7 @@ async fn play(world: &World, steps: Vec<Step>) -> (usize, usize) {
             Step::Connects { client, role } => clients[client].connects(&stage, role),
             Step::Lags { client } => {
                 if let Some(connection) = &clients[client].connection {
-                    connection.outbox.fall_behind();
+                    connection.line.fall_behind();
                 }
             }
             Step::Loses { client } => clients[client].loses_one(),

@@ -9,12 +9,13 @@ use axum::Router;
 use axum::routing::get;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::pipe::Pipe;
 use crate::pipes::{HELLO, Server, WIDE, command, frame_head, is_served, stage};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,7 +99,7 @@ const HEAD: &str = "GET /direct HTTP/1.1\r\nHost: amphi.test\r\nConnection: Upgr
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Sends one byte a second, until the other side ends; how long that took.
-async fn drips(pipe: &mut DuplexStream, bytes: &[u8]) -> Duration {
+async fn drips(pipe: &mut Pipe, bytes: &[u8]) -> Duration {
     let begun = Instant::now();
     for byte in bytes {
         if pipe.write_all(&[*byte]).await.is_err() {

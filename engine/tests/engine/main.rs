@@ -15,6 +15,7 @@ mod lies_of_policies;
 mod noise;
 mod outages;
 mod ownership;
+mod pipe;
 mod pipes;
 #[path = "../support/postgres.rs"]
 mod postgres;

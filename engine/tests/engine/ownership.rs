@@ -11,7 +11,7 @@ use amphi_engine::room::Busy;
 
 use crate::faulty::{Fault, FaultyJournal, no_answer};
 use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, setup};
-use crate::stage::{Stage, done, fresh_id, id, publish, settle, stopped};
+use crate::stage::{Stage, comes, done, fresh_id, id, publish, settle, stopped};
 
 #[tokio::test]
 async fn a_replaced_room_closes_its_viewers_and_stops() {
@@ -29,7 +29,7 @@ async fn a_replaced_room_closes_its_viewers_and_stops() {
     assert_eq!(screen.kinds(), "");
     assert_eq!(screen.closed, Some(CloseCode::GoingAway));
     assert_eq!(stage.room.ask(intern(1), choose(1, 1), id(1)).await, Err(Busy));
-    assert_eq!(stage.room.join(Role::Spectator, None).err(), Some(CloseCode::GoingAway));
+    assert_eq!(comes(&stage.room, Role::Spectator), Some(CloseCode::GoingAway));
     assert_eq!(stage.entries().await, before);
 }
 

@@ -4,22 +4,23 @@
 use std::io;
 use std::sync::Arc;
 
-use amphi_engine::connections::{self, Traffic};
+use amphi_engine::connections;
 use amphi_engine::core::CallRank;
 use amphi_engine::limits::PING_EVERY;
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
-use amphi_engine::socket::{self, Visitor};
-use axum::extract::ws::WebSocketUpgrade;
+use amphi_engine::socket::{self, Upgrade, Visitor};
+use axum::Router;
 use axum::routing::get;
-use axum::{Extension, Router};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
+
+use crate::pipe::{Pipe, pipe};
 
 pub const FIRST: Role = Role::Intern { rank: CallRank(1) };
 pub const HELLO: &str = r#"{"type":"hello","protocol":1}"#;
@@ -29,13 +30,13 @@ pub const WIDE: usize = 1 << 22;
 const PLACES: usize = 1_000;
 
 /// Connections that are pipes.
-struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
+struct Pipes(mpsc::UnboundedReceiver<Pipe>);
 
 impl axum::serve::Listener for Pipes {
-    type Io = DuplexStream;
+    type Io = Pipe;
     type Addr = ();
 
-    async fn accept(&mut self) -> (DuplexStream, ()) {
+    async fn accept(&mut self) -> (Pipe, ()) {
         match self.0.recv().await {
             Some(pipe) => (pipe, ()),
             None => std::future::pending().await,
@@ -49,7 +50,7 @@ impl axum::serve::Listener for Pipes {
 
 /// A server, the same under which the whole site runs.
 pub struct Server {
-    connect: mpsc::UnboundedSender<DuplexStream>,
+    connect: mpsc::UnboundedSender<Pipe>,
     /// What everybody came by.
     pub pass: CancellationToken,
     /// Ends the server in order.
@@ -62,10 +63,10 @@ impl Server {
     pub fn of(room: &Arc<Room>, role: Role) -> Self {
         let (room, pass) = (Arc::clone(room), CancellationToken::new());
         let everybody = pass.clone();
-        let upgrade = move |upgrade: WebSocketUpgrade, Extension(traffic): Extension<Traffic>| {
+        let upgrade = move |upgrade: Upgrade| {
             let room = Arc::clone(&room);
-            let visitor = Visitor { role, pass: everybody.clone(), traffic };
-            async move { socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, room, visitor)) }
+            let visitor = Visitor { role, pass: everybody.clone() };
+            async move { upgrade.then(move |freed| socket::serve(freed, room, visitor)) }
         };
         Self { pass, ..Self::with(Router::new().route("/direct", get(upgrade)), PLACES) }
     }
@@ -80,8 +81,8 @@ impl Server {
     }
 
     /// A connection that holds so many bytes that are not read.
-    pub fn pipe(&self, bytes: usize) -> DuplexStream {
-        let (near, far) = duplex(bytes);
+    pub fn pipe(&self, bytes: usize) -> Pipe {
+        let (near, far) = pipe(bytes);
         self.connect.send(far).unwrap();
         near
     }
@@ -103,7 +104,7 @@ impl Server {
     }
 }
 
-pub struct Client(pub WebSocketStream<DuplexStream>);
+pub struct Client(pub WebSocketStream<Pipe>);
 
 impl Client {
     pub async fn says(&mut self, text: impl Into<String>) {

@@ -8,7 +8,7 @@ use amphi_engine::protocol::{CloseCode, Me, Outcome, Role, ServerMessage};
 use uuid::Uuid;
 
 use crate::scene::{ADMINISTRATOR, choose, intern, setup};
-use crate::stage::{Stage, Viewer, done, refused};
+use crate::stage::{Stage, Viewer, comes, done, refused};
 
 const FIRST: CallRank = CallRank(1);
 const PROXY: ProxyId = ProxyId(Uuid::from_u128(0xAB));
@@ -72,7 +72,7 @@ async fn r3_4_a_revoked_holder_is_closed_out_at_once_and_does_not_come_back() {
     assert_eq!(holder.closed, Some(CloseCode::NotAllowed));
     assert!(last_me(&mut own).unwrap().proxy.is_none());
     assert_eq!(own.closed, None);
-    assert_eq!(stage.room.join(HOLDERS_PAGE, None).err(), Some(CloseCode::NotAllowed));
+    assert_eq!(comes(&stage.room, HOLDERS_PAGE), Some(CloseCode::NotAllowed));
     stage.until("09:00").await;
     assert_eq!(refused(stage.does(HOLDER, choose(1, 1)).await), Rejection::ProxyEnded);
     assert!(done(stage.does(intern(1), choose(1, 1)).await).is_some());
@@ -81,7 +81,7 @@ async fn r3_4_a_revoked_holder_is_closed_out_at_once_and_does_not_come_back() {
 #[tokio::test]
 async fn r3_4_who_holds_no_proxy_or_another_one_is_not_let_in() {
     let stage = Stage::opened(with_proxies()).await;
-    assert_eq!(stage.room.join(HOLDERS_PAGE, None).err(), Some(CloseCode::NotAllowed), "none was given");
+    assert_eq!(comes(&stage.room, HOLDERS_PAGE), Some(CloseCode::NotAllowed), "none was given");
     done(stage.does(intern(1), Command::GiveProxy { rank: FIRST, proxy: PROXY }).await);
     let forged = [
         Role::Holder { rank: FIRST, proxy: ProxyId(Uuid::from_u128(0xAC)) },
@@ -89,7 +89,7 @@ async fn r3_4_who_holds_no_proxy_or_another_one_is_not_let_in() {
         Role::Holder { rank: CallRank(99), proxy: PROXY },
     ];
     for role in forged {
-        assert_eq!(stage.room.join(role, None).err(), Some(CloseCode::NotAllowed), "{role:?}");
+        assert_eq!(comes(&stage.room, role), Some(CloseCode::NotAllowed), "{role:?}");
     }
 }
 

@@ -7,12 +7,11 @@ use amphi_engine::clock::{Clock as _, ManualClock};
 use amphi_engine::core::{
     Actor, CallRank, Command, CommandId, Rejection, Setup, Snapshot, Standing, Timestamp,
 };
-use amphi_engine::fanout::{Batch, Outbox, ViewerKey};
+use amphi_engine::fanout::{End, Line, Pocket, Said, ViewerKey};
 use amphi_engine::journal::{Entry, Journal as _, MemoryJournal};
 use amphi_engine::protocol::{CloseCode, Outcome, Position, Receipt, Role, ServerMessage};
 use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
-use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -188,6 +187,11 @@ pub async fn settle(room: &Room) {
     assert_eq!(refused, Outcome::Refused { rejection: Rejection::Forbidden });
 }
 
+/// Whether a connection of that role is let in, and if not, how it is closed.
+pub fn comes(room: &Arc<Room>, role: Role) -> Option<CloseCode> {
+    room.join(&Line::new(role, Pocket::new()), None).err()
+}
+
 /// Lets other tasks run until `reached`; a test fails rather than hang.
 pub async fn eventually(what: &str, reached: impl Fn() -> bool) {
     for _ in 0..10_000 {
@@ -236,42 +240,39 @@ pub struct Viewer {
     pub closed: Option<CloseCode>,
     /// How often public frames were dropped for it.
     pub fell_behind: usize,
-    pub outbox: Arc<Outbox>,
+    pub line: Arc<Line>,
+    pocket: Arc<Pocket>,
+    /// Came with the welcome.
+    unread: Vec<ServerMessage>,
     room: Arc<Room>,
     key: ViewerKey,
 }
 
 impl Viewer {
     pub fn joins(room: &Arc<Room>, role: Role, resume: Option<Position>) -> Self {
-        let joined = room.join(role, resume).unwrap();
-        let welcome = serde_json::from_str(&joined.welcome).unwrap();
-        Self {
-            welcome,
-            closed: None,
-            fell_behind: 0,
-            outbox: joined.outbox,
-            room: Arc::clone(room),
-            key: joined.key,
-        }
+        let pocket = Pocket::new();
+        let line = Line::new(role, pocket.clone());
+        let key = room.join(&line, resume).unwrap();
+        let mut unread = read(&pocket, &line);
+        let (welcome, closed, room) = (unread.remove(0), None, Arc::clone(room));
+        Self { welcome, closed, fell_behind: 0, line, pocket, unread, room, key }
     }
 
     /// Everything that waits, as a connection would write it now.
     pub fn reads(&mut self) -> Vec<ServerMessage> {
-        let mut messages = Vec::new();
-        while self.closed.is_none() {
-            match self.outbox.next().now_or_never() {
-                None => break,
-                Some(Batch::Frames(frames)) => {
-                    messages.extend(frames.iter().map(|frame| serde_json::from_str(frame).unwrap()));
-                }
-                Some(Batch::Behind) => {
-                    self.fell_behind += 1;
-                    self.resyncs();
-                }
-                Some(Batch::Close(code)) => self.closed = Some(code),
+        let mut messages = std::mem::take(&mut self.unread);
+        loop {
+            if let Some(End::Closed(code)) = self.line.ended() {
+                self.closed = Some(code);
+                return messages;
             }
+            messages.extend(read(&self.pocket, &self.line));
+            if !self.line.is_behind() {
+                return messages;
+            }
+            self.fell_behind += 1;
+            self.resyncs();
         }
-        messages
     }
 
     /// The kinds of message that wait, in one line.
@@ -285,10 +286,18 @@ impl Viewer {
 
     /// As when it sends `resync`.
     pub fn resyncs(&self) {
-        self.room.catch_up(self.key);
+        self.room.catch_up(&self.line);
     }
 
     pub fn leaves(self) {
         self.room.leave(self.key);
     }
+}
+
+fn read(pocket: &Pocket, line: &Line) -> Vec<ServerMessage> {
+    let text = |said| match said {
+        Said::Text(text) => Some(serde_json::from_str(&text).unwrap()),
+        Said::Close => None,
+    };
+    pocket.read(line).into_iter().filter_map(text).collect()
 }

@@ -1,7 +1,6 @@
 //! Time in a room (A6, A9): what counts is when a command was received, by the server's clock.
 
 use amphi_engine::core::{CallRank, Rejection, Standing};
-use amphi_engine::fanout::Batch;
 use amphi_engine::protocol::Role;
 
 use crate::faulty::Fault;
@@ -73,8 +72,12 @@ async fn a6_turns_follow_one_another_without_anybody_asking() {
         stage.clock.set(at(when));
         if before != expected {
             // Nobody sends anything: the room wakes by its clock.
-            let Batch::Frames(frames) = screen.outbox.next().await else { panic!("frames") };
-            assert_eq!(frames.len(), 1, "one change tells the end of a turn and the next one's beginning");
+            let mut told = Vec::new();
+            while told.is_empty() {
+                screen.line.news().await;
+                told = screen.reads();
+            }
+            assert_eq!(told.len(), 1, "one change tells the end of a turn and the next one's beginning");
         }
         assert_eq!(stage.turn().map(|turn| turn.0), expected, "at {when}");
     }

@@ -1,144 +1,263 @@
 //! Who watches, and what waits for them: joining, resuming, presence, and outboxes that stay small.
 
+use std::sync::{Arc, Mutex};
+
 use amphi_engine::core::CallRank;
-use amphi_engine::fanout::{Batch, FanOut, Frame, Outbox, Viewer as Connected};
-use amphi_engine::limits::{OUTBOX_BYTES_MAX, PERSONAL_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX};
+use amphi_engine::fanout::{End, FanOut, Line, Pocket, Said, Sink, Sweep, offer};
+use amphi_engine::frame::Frame;
+use amphi_engine::limits::{PERSONAL_BYTES_MAX, PRESENCE_EVERY, SOCKETS_PER_PERSON_MAX, WINDOW_BYTES_MAX};
 use amphi_engine::protocol::{CloseCode, Position, Role, ServerMessage};
-use futures_util::FutureExt as _;
+use tungstenite::protocol::frame::FrameSocket;
 
 use crate::scene::{ADMINISTRATOR, choose, intern, pass, setup};
 use crate::stage::{Stage, Viewer, done, suspend};
 
 const FIRST: Role = Role::Intern { rank: CallRank(1) };
 
-// --- outboxes ------------------------------------------------------------------------------------
+// --- lines ---------------------------------------------------------------------------------------
 
 fn frame(fill: char, bytes: usize) -> Frame {
-    fill.to_string().repeat(bytes).into()
+    Frame::text(fill.to_string().repeat(bytes))
 }
 
-fn waits(outbox: &Outbox) -> Option<Batch> {
-    outbox.next().now_or_never()
+/// How long the text in a frame of so many bytes is.
+fn text_bytes(wire_bytes: usize) -> usize {
+    wire_bytes - if wire_bytes > 1 << 16 { 10 } else { 4 }
 }
 
-/// The first character of each frame that waits.
-fn letters(outbox: &Outbox) -> String {
-    match waits(outbox) {
-        Some(Batch::Frames(frames)) => frames.iter().map(|frame| &frame[..1]).collect(),
-        other => format!("{other:?}"),
+/// Somebody who watches, and reads when the test says so.
+struct Watcher {
+    line: Arc<Line>,
+    pocket: Arc<Pocket>,
+}
+
+impl Watcher {
+    fn joins(fan_out: &mut FanOut, role: Role) -> Self {
+        let pocket = Pocket::new();
+        let line = Line::new(role, pocket.clone());
+        fan_out.join(&line);
+        Self { line, pocket }
+    }
+
+    /// The first character of each message that waits.
+    fn reads(&self) -> String {
+        let letter = |said| match said {
+            Said::Text(text) => text[..1].to_owned(),
+            Said::Close => "end".to_owned(),
+        };
+        self.pocket.read(&self.line).into_iter().map(letter).collect()
+    }
+}
+
+fn one_watcher() -> (FanOut, Watcher) {
+    let mut fan_out = FanOut::default();
+    let watcher = Watcher::joins(&mut fan_out, Role::Spectator);
+    (fan_out, watcher)
+}
+
+/// What the pump does when it has been woken.
+fn sweep(fan_out: &FanOut) {
+    let (mut sweep, mut lines) = (Sweep::default(), Vec::new());
+    while fan_out.next_lines(&mut sweep, &mut lines) {
+        offer(&mut lines);
     }
 }
 
 #[test]
-fn an_outbox_holds_up_to_its_bound_and_then_one_word() {
-    let outbox = Outbox::default();
-    let quarter = OUTBOX_BYTES_MAX / 4;
-    "abcd".chars().for_each(|fill| outbox.push_public(&frame(fill, quarter)));
-    assert_eq!(letters(&outbox), "abcd", "the bound itself fits");
-    "abcd".chars().for_each(|fill| outbox.push_public(&frame(fill, quarter)));
-    outbox.push_public(&frame('e', 1));
-    assert!(matches!(waits(&outbox), Some(Batch::Behind)), "one byte more does not");
-    outbox.push_public(&frame('f', 1));
-    assert!(matches!(waits(&outbox), Some(Batch::Behind)), "and it stays so until there is a snapshot");
-    outbox.catch_up(vec![frame('s', 10)]);
-    outbox.push_public(&frame('g', 1));
-    assert_eq!(letters(&outbox), "sg");
-    assert!(waits(&outbox).is_none());
+fn s1_a_window_holds_up_to_its_bound_and_whoever_lacks_more_gets_one_snapshot() {
+    let (fan_out, viewer) = one_watcher();
+    let quarter = text_bytes(WINDOW_BYTES_MAX / 4);
+    "abcd".chars().for_each(|fill| fan_out.broadcast(frame(fill, quarter)));
+    assert_eq!(viewer.reads(), "abcd", "the bound itself fits");
+    "abcd".chars().for_each(|fill| fan_out.broadcast(frame(fill, quarter)));
+    fan_out.broadcast(frame('e', 1));
+    assert_eq!(viewer.reads(), "", "one byte more does not");
+    assert!(viewer.line.is_behind());
+    fan_out.broadcast(frame('f', 1));
+    assert_eq!(viewer.reads(), "", "and it stays so until there is a snapshot");
+    viewer.line.catch_up([frame('s', 10)]);
+    fan_out.broadcast(frame('g', 1));
+    assert_eq!(viewer.reads(), "sg");
+    assert_eq!(viewer.reads(), "");
 }
 
 #[test]
-fn a_frame_larger_than_the_bound_is_sent_all_the_same() {
-    let outbox = Outbox::default();
-    outbox.push_public(&frame('a', OUTBOX_BYTES_MAX * 3));
-    assert_eq!(letters(&outbox), "a");
-    outbox.catch_up(vec![frame('s', OUTBOX_BYTES_MAX * 3)]);
-    assert_eq!(letters(&outbox), "s");
+fn a_frame_larger_than_the_window_is_sent_all_the_same() {
+    let (fan_out, viewer) = one_watcher();
+    fan_out.broadcast(frame('a', WINDOW_BYTES_MAX * 3));
+    assert_eq!(viewer.reads(), "a");
+    viewer.line.catch_up([frame('s', WINDOW_BYTES_MAX * 3)]);
+    assert_eq!(viewer.reads(), "s");
 }
 
 #[test]
-fn what_is_personal_is_never_dropped_and_comes_after_what_is_public() {
-    let outbox = Outbox::default();
-    outbox.push_personal(frame('1', 5));
-    outbox.push_public(&frame('a', OUTBOX_BYTES_MAX));
-    outbox.push_public(&frame('b', OUTBOX_BYTES_MAX));
-    outbox.push_personal(frame('2', OUTBOX_BYTES_MAX));
-    assert!(matches!(waits(&outbox), Some(Batch::Behind)));
-    outbox.catch_up(vec![frame('s', 1)]);
-    outbox.push_public(&frame('c', 1));
-    outbox.push_personal(frame('3', 5));
-    assert_eq!(letters(&outbox), "sc123");
+fn everything_arrives_in_the_order_in_which_it_was_said() {
+    let (fan_out, viewer) = one_watcher();
+    viewer.line.say(frame('1', 5));
+    "ab".chars().for_each(|fill| fan_out.broadcast(frame(fill, 5)));
+    viewer.line.say(frame('2', 5));
+    viewer.line.say(frame('3', 5));
+    fan_out.broadcast(frame('c', 5));
+    assert_eq!(viewer.reads(), "1ab23c");
+}
+
+#[test]
+fn what_is_personal_is_never_dropped() {
+    let (fan_out, viewer) = one_watcher();
+    viewer.line.say(frame('1', 5));
+    "ab".chars().for_each(|fill| fan_out.broadcast(frame(fill, WINDOW_BYTES_MAX)));
+    viewer.line.say(frame('2', WINDOW_BYTES_MAX));
+    assert_eq!(viewer.reads(), "12");
+    assert!(viewer.line.is_behind());
+    viewer.line.say(frame('3', 5));
+    viewer.line.catch_up([frame('r', 1)]);
+    viewer.line.catch_up([frame('s', 1)]);
+    fan_out.broadcast(frame('c', 1));
+    assert_eq!(viewer.reads(), "3sc", "and a snapshot that was not read is replaced by the next");
 }
 
 #[test]
 fn s1_who_lets_too_much_that_is_personal_wait_is_closed_and_costs_nothing_more() {
-    let outbox = Outbox::default();
-    outbox.push_personal(frame('1', PERSONAL_BYTES_MAX * 2));
-    assert_eq!(letters(&outbox), "1", "one always fits");
-    "ab".chars().for_each(|fill| outbox.push_personal(frame(fill, PERSONAL_BYTES_MAX / 2)));
-    assert_eq!(letters(&outbox), "ab", "the bound itself fits");
-    "cd".chars().for_each(|fill| outbox.push_personal(frame(fill, PERSONAL_BYTES_MAX / 2)));
-    outbox.push_personal(frame('e', 1));
-    assert!(matches!(waits(&outbox), Some(Batch::Close(CloseCode::TooSlow))));
+    let (fan_out, viewer) = one_watcher();
+    let half = text_bytes(PERSONAL_BYTES_MAX / 2);
+    viewer.line.say(frame('1', PERSONAL_BYTES_MAX * 2));
+    assert_eq!(viewer.reads(), "1", "one always fits");
+    "abc".chars().for_each(|fill| viewer.line.say(frame(fill, half)));
+    assert_eq!(viewer.reads(), "abc", "one on its way, and the bound itself");
+    "def".chars().for_each(|fill| viewer.line.say(frame(fill, half)));
+    viewer.line.say(frame('g', 1));
+    assert_eq!(viewer.line.ended(), Some(End::Closed(CloseCode::TooSlow)));
     for _ in 0..1_000 {
-        outbox.push_personal(frame('f', PERSONAL_BYTES_MAX / 2));
-        outbox.push_public(&frame('g', 1_000));
-        outbox.catch_up(vec![frame('s', 1_000)]);
+        viewer.line.say(frame('f', half));
+        fan_out.broadcast(frame('g', 1_000));
+        viewer.line.catch_up([frame('s', 1_000)]);
     }
-    assert!(format!("{outbox:?}").len() < 512, "nothing is kept for it");
+    // What was taken from the queue when the socket was full is the first piece, and not begun: nothing of it is kept.
+    assert!(
+        viewer.line.waiting_bytes() < 64,
+        "a close frame, and nothing else: {}",
+        viewer.line.waiting_bytes()
+    );
+    assert_eq!(viewer.reads(), "end");
 }
 
 #[test]
 fn the_first_reason_to_close_wins_over_everything_that_waits() {
-    let outbox = Outbox::default();
-    outbox.push_public(&frame('a', 1));
-    outbox.push_personal(frame('1', 1));
-    outbox.close(CloseCode::TooSlow);
-    outbox.close(CloseCode::GoingAway);
-    outbox.fall_behind();
-    assert!(matches!(waits(&outbox), Some(Batch::Close(CloseCode::TooSlow))));
-    outbox.catch_up(Vec::new());
-    assert!(matches!(waits(&outbox), Some(Batch::Close(CloseCode::TooSlow))), "and it stays");
+    let (fan_out, viewer) = one_watcher();
+    fan_out.broadcast(frame('a', 1));
+    viewer.line.say(frame('1', 1));
+    viewer.line.close(CloseCode::TooSlow);
+    viewer.line.close(CloseCode::GoingAway);
+    viewer.line.fall_behind();
+    viewer.line.catch_up([frame('s', 1)]);
+    assert_eq!(viewer.line.ended(), Some(End::Closed(CloseCode::TooSlow)));
+    assert_eq!(viewer.reads(), "end");
+}
+
+/// A socket that takes so many bytes at a time, and then one refusal.
+#[derive(Default)]
+struct Narrow {
+    each: usize,
+    taken: Mutex<(Vec<u8>, bool)>,
+}
+
+impl Sink for Narrow {
+    fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut taken = self.taken.lock().unwrap();
+        taken.1 = !taken.1;
+        if !taken.1 {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        let count = bytes.len().min(self.each);
+        taken.0.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+}
+
+#[test]
+fn frames_stay_whole_however_little_a_socket_takes_and_whenever_it_is_closed() {
+    for each in 1..40 {
+        for closed_after in 0..60 {
+            let narrow = Arc::new(Narrow { each, ..Narrow::default() });
+            let line = Line::new(Role::Spectator, narrow.clone());
+            let mut fan_out = FanOut::default();
+            fan_out.join(&line);
+            let mut flushed = 0;
+            for round in 0..4_u8 {
+                fan_out.broadcast(frame(char::from(b'a' + round), 7));
+                line.say(frame(char::from(b'0' + round), 5));
+                sweep(&fan_out);
+                while flushed < closed_after * usize::from(round) / 3 {
+                    line.flush();
+                    flushed += 1;
+                }
+            }
+            line.close(CloseCode::GoingAway);
+            while !line.is_drained() {
+                line.flush();
+            }
+            let bytes = std::mem::take(&mut narrow.taken.lock().unwrap().0);
+            let mut frames = FrameSocket::new(std::io::Cursor::new(bytes));
+            let mut letters = String::new();
+            while let Some(frame) = frames.read(None).unwrap() {
+                letters.push(frame.to_text().map_or('.', |text| text.chars().next().unwrap()));
+            }
+            let (said, end) = letters.split_at(letters.len() - 1);
+            assert!("a0b1c2d3".starts_with(said), "{each} bytes at a time: {letters}");
+            assert!(
+                end.starts_with(|end: char| !end.is_ascii_alphanumeric()),
+                "a close frame ends it: {letters}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
-async fn whoever_waits_is_woken_by_each_kind_of_news() {
-    type News = fn(&Outbox);
-    let news: [News; 5] = [
-        |outbox| outbox.push_public(&frame('a', 1)),
-        |outbox| outbox.push_personal(frame('1', 1)),
-        Outbox::fall_behind,
-        |outbox| outbox.catch_up(vec![frame('s', 1)]),
-        |outbox| outbox.close(CloseCode::GoingAway),
+async fn the_connection_is_woken_when_its_socket_is_full_when_it_is_behind_and_when_it_is_over() {
+    type Tell = fn(&FanOut, &Line);
+    let tell: [Tell; 4] = [
+        |fan_out, _| fan_out.broadcast(frame('a', 1)),
+        |_, line| line.say(frame('1', 1)),
+        |_, line| line.fall_behind(),
+        |_, line| line.close(CloseCode::GoingAway),
     ];
-    for tell in news {
-        let outbox = std::sync::Arc::new(Outbox::default());
-        let waiting = tokio::spawn({
-            let outbox = std::sync::Arc::clone(&outbox);
-            async move { outbox.next().await }
-        });
+    for tell in tell {
+        let (fan_out, viewer) = one_watcher();
+        let line = Arc::clone(&viewer.line);
+        let waiting = tokio::spawn(async move { line.news().await });
         tokio::task::yield_now().await;
-        tell(&outbox);
+        tell(&fan_out, &viewer.line);
+        sweep(&fan_out);
         waiting.await.unwrap();
     }
 }
 
 #[test]
 fn s1_a_viewer_that_never_reads_costs_no_more_than_its_bound() {
-    let mut fan_out = FanOut::default();
-    let asleep = std::sync::Arc::new(Outbox::default());
-    let awake = std::sync::Arc::new(Outbox::default());
-    for outbox in [&asleep, &awake] {
-        fan_out.join(Connected { role: Role::Spectator, outbox: std::sync::Arc::clone(outbox) });
-    }
-    let held = || format!("{asleep:?}").len();
-    let mut most = 0;
+    let (mut fan_out, asleep) = one_watcher();
+    let awake = Watcher::joins(&mut fan_out, Role::Spectator);
     for _ in 0..2_000 {
-        fan_out.broadcast(&frame('a', 400));
-        most = most.max(held());
-        assert_eq!(letters(&awake), "a", "nobody else notices");
+        fan_out.broadcast(frame('a', 400));
+        sweep(&fan_out);
+        assert!(
+            asleep.line.waiting_bytes() < 1_024,
+            "what was on its way when the socket was full, and no more"
+        );
+        assert_eq!(awake.reads(), "a", "nobody else notices");
     }
-    assert!(most < OUTBOX_BYTES_MAX + 8 * 1_024, "{most} bytes, frames and what surrounds them");
-    assert!(held() < 512, "once behind, nothing at all: {}", held());
+    assert_eq!(asleep.reads(), "a", "what was on its way");
+    assert!(asleep.line.is_behind(), "and then it needs a snapshot");
+}
+
+#[test]
+fn those_who_take_part_are_told_before_those_who_watch() {
+    let mut fan_out = FanOut::default();
+    let roles = [Role::Spectator, FIRST, Role::Spectator, Role::Administrator];
+    let _watchers = roles.map(|role| Watcher::joins(&mut fan_out, role));
+    let mut lines = Vec::new();
+    fan_out.next_lines(&mut Sweep::default(), &mut lines);
+    let told: Vec<Role> = lines.iter().map(|line| line.role()).collect();
+    assert_eq!(told, [FIRST, Role::Administrator, Role::Spectator, Role::Spectator]);
 }
 
 // --- joining -------------------------------------------------------------------------------------
@@ -213,14 +332,15 @@ async fn positions_stay_good_over_a_restart() {
 async fn one_intern_has_eight_connections_and_no_more() {
     let stage = Stage::begun(setup(2, &[1, 1])).await;
     let mut viewers: Vec<_> = (0..SOCKETS_PER_PERSON_MAX).map(|_| stage.watches(FIRST)).collect();
-    assert_eq!(stage.room.join(FIRST, None).err(), Some(CloseCode::Full));
+    let joins = |role| stage.room.join(&Line::new(role, Pocket::new()), None);
+    assert_eq!(joins(FIRST).err(), Some(CloseCode::Full));
     let second = Role::Intern { rank: CallRank(2) };
-    assert!(stage.room.join(second, None).is_ok(), "the bound is of one person, not of the room");
+    assert!(joins(second).is_ok(), "the bound is of one person, not of the room");
     viewers.pop().unwrap().leaves();
-    assert!(stage.room.join(FIRST, None).is_ok());
+    assert!(joins(FIRST).is_ok());
     for nobody in [0, 3, u16::MAX] {
         let role = Role::Intern { rank: CallRank(nobody) };
-        assert_eq!(stage.room.join(role, None).err(), Some(CloseCode::NotAllowed), "rank {nobody}");
+        assert_eq!(joins(role).err(), Some(CloseCode::NotAllowed), "rank {nobody}");
     }
 }
 

@@ -1,0 +1,377 @@
+//! A line: what one viewer is still to be sent, and the socket that it goes to.
+//!
+//! Whoever adds something writes it at once, without waiting: the room's pump for everybody, the room for
+//! one. What the socket does not take waits for the connection's task, which is woken to write on when it
+//! can, to fetch a snapshot when the window has moved on, or to close. Frames arrive in the order in which
+//! they were said. Memory is bounded: public frames are the window's, at most one slice of it is held, and
+//! whoever lets too much that is personal wait is closed.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::window::{Lacking, Window};
+use crate::frame::Frame;
+use crate::limits::PERSONAL_BYTES_MAX;
+use crate::protocol::{CloseCode, Role};
+
+/// Pieces that one system call writes: a welcome with all that comes along is fewer.
+const PIECES_PER_WRITE: usize = 8;
+
+/// A socket, as those see it who write to it: they never wait.
+///
+/// It may be a TCP connection, one in memory, or one that lives in another process.
+pub trait Sink: Send + Sync + 'static {
+    /// Writes as much as fits now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`]: nothing fits. Any other: the connection is gone.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// As [`Self::try_write`], of several pieces.
+    ///
+    /// # Errors
+    /// The same.
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write(pieces.iter().find(|piece| !piece.is_empty()).map_or(&[], |piece| piece))
+    }
+}
+
+/// What one viewer is still to be sent.
+pub struct Line {
+    role: Role,
+    sink: Arc<dyn Sink>,
+    state: Mutex<State>,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// What everybody is told; none before the viewer has joined a room.
+    public: Option<Arc<Window>>,
+    /// Up to where this viewer has been told it.
+    place: u64,
+    /// The window has moved on: a snapshot is needed.
+    behind: bool,
+    /// Said to this viewer alone, each after what was public by then.
+    personal: VecDeque<Personal>,
+    personal_bytes: usize,
+    /// Taken from the above, in order; the first piece may be partly written.
+    under_way: VecDeque<Bytes>,
+    cut: bool,
+    /// Since when the socket has taken nothing of what waits.
+    blocked_since: Option<Instant>,
+    /// When something whole was last heard, and whether a ping has gone out since.
+    heard_at: Option<Instant>,
+    pinged: bool,
+    end: Option<End>,
+}
+
+struct Personal {
+    after: u64,
+    frame: Frame,
+    /// Brings the viewer up to date: a newer one makes it useless.
+    catches_up: bool,
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With a close frame.
+    Closed(CloseCode),
+    /// The other side is gone.
+    Gone,
+}
+
+/// What a silent viewer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// To be looked at again then.
+    At(Instant),
+    /// Nothing more: it has ended.
+    Ended,
+}
+
+impl Line {
+    /// A line to a viewer of that role.
+    pub fn new(role: Role, sink: Arc<dyn Sink>) -> Arc<Self> {
+        Arc::new(Self { role, sink, state: Mutex::default(), news: Notify::new() })
+    }
+
+    /// What the viewer may see.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the viewer is told what everybody is told.
+    pub(super) fn follow(&self, public: &Arc<Window>) {
+        let mut state = self.state();
+        state.place = public.end();
+        state.public = Some(Arc::clone(public));
+    }
+
+    /// Says something to this viewer alone, as soon as the socket takes it; closes a viewer that lets too much
+    /// of this wait.
+    pub fn say(&self, frame: Frame) {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return;
+        }
+        let bytes = state.personal_bytes + frame.bytes().len();
+        // One always fits: the presence of a whole list may be larger than the bound.
+        if bytes > PERSONAL_BYTES_MAX && state.personal_bytes > 0 {
+            return self.end(&mut state, CloseCode::TooSlow);
+        }
+        state.personal_bytes = bytes;
+        state.queue(frame, false);
+        self.write_unless_blocked(&mut state);
+    }
+
+    /// Queues what brings the viewer up to date; whatever public frames wait are dropped for it. Written with
+    /// the next [`Self::offer`].
+    pub fn catch_up(&self, frames: impl IntoIterator<Item = Frame>) {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return;
+        }
+        state.behind = false;
+        state.place = state.public.as_ref().map_or(0, |public| public.end());
+        state.personal.retain(|waiting| !waiting.catches_up);
+        for frame in frames {
+            state.queue(frame, true);
+        }
+    }
+
+    /// Drops what is public and waits, for one current snapshot.
+    pub fn fall_behind(&self) {
+        self.state().behind = true;
+        self.news.notify_one();
+    }
+
+    /// Ends the line: the first reason stands, and what waits is dropped.
+    pub fn close(&self, code: CloseCode) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            self.end(&mut state, code);
+        }
+    }
+
+    fn end(&self, state: &mut State, code: CloseCode) {
+        state.personal.clear();
+        state.personal_bytes = 0;
+        // A frame that was begun is finished, or what follows would be read as a part of it.
+        state.under_way.truncate(usize::from(state.cut));
+        state.under_way.push_back(Frame::close(code).bytes().clone());
+        state.end = Some(End::Closed(code));
+        self.news.notify_one();
+    }
+
+    /// Writes what waits, unless the socket is known to be full; says whether the viewer was reached.
+    pub fn offer(&self) -> bool {
+        let mut state = self.state();
+        self.write_unless_blocked(&mut state);
+        state.blocked_since.is_none()
+    }
+
+    fn write_unless_blocked(&self, state: &mut State) {
+        if state.blocked_since.is_none() && state.end.is_none() {
+            self.write(state);
+        }
+    }
+
+    /// Writes what waits; for the connection's task, when the socket can be written to again.
+    pub fn flush(&self) {
+        self.write(&mut self.state());
+    }
+
+    fn write(&self, state: &mut State) {
+        loop {
+            let written = match state.under_way.len() {
+                0 => match state.next_piece() {
+                    None => break,
+                    // By far the most frequent: one slice of the window, and nothing else.
+                    Some(piece) if state.has_nothing_more() => {
+                        let written = self.sink.try_write(&piece);
+                        if !matches!(written, Ok(all) if all == piece.len()) {
+                            state.under_way.push_back(piece);
+                        } else {
+                            continue;
+                        }
+                        written
+                    }
+                    Some(piece) => {
+                        state.under_way.push_back(piece);
+                        continue;
+                    }
+                },
+                1 if state.has_nothing_more() => self.sink.try_write(&state.under_way[0]),
+                _ => {
+                    while state.under_way.len() < PIECES_PER_WRITE {
+                        let Some(piece) = state.next_piece() else { break };
+                        state.under_way.push_back(piece);
+                    }
+                    let pieces: Vec<IoSlice<'_>> =
+                        state.under_way.iter().map(|piece| IoSlice::new(piece)).collect();
+                    self.sink.try_write_vectored(&pieces)
+                }
+            };
+            match written {
+                Ok(count) if count > 0 => state.advance(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if state.blocked_since.is_none() {
+                        state.blocked_since = Some(Instant::now());
+                        self.news.notify_one();
+                    }
+                    return;
+                }
+                Ok(_) | Err(_) => {
+                    state.under_way = VecDeque::new();
+                    state.end = Some(End::Gone);
+                    self.news.notify_one();
+                    return;
+                }
+            }
+        }
+        state.blocked_since = None;
+        if state.behind {
+            self.news.notify_one();
+        }
+    }
+
+    /// Completes when the connection's task has something to look after.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Since when the socket has taken nothing of what waits.
+    pub fn blocked_since(&self) -> Option<Instant> {
+        self.state().blocked_since
+    }
+
+    /// Whether a snapshot is needed, and can be written.
+    pub fn is_behind(&self) -> bool {
+        let state = self.state();
+        state.behind && state.end.is_none() && state.blocked_since.is_none()
+    }
+
+    /// Whether and how the line has ended.
+    pub fn ended(&self) -> Option<End> {
+        self.state().end
+    }
+
+    /// Whether everything that was said has been written.
+    pub fn is_drained(&self) -> bool {
+        let state = self.state();
+        state.under_way.is_empty() && state.personal.is_empty()
+    }
+
+    /// What waits for this viewer alone, in bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        let state = self.state();
+        state.personal_bytes + state.under_way.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Something whole was heard of the viewer.
+    pub fn heard(&self) {
+        let mut state = self.state();
+        (state.heard_at, state.pinged) = (Some(Instant::now()), false);
+    }
+
+    /// Pings a viewer of whom nothing was heard for long, and closes one that does not answer (S2).
+    pub(crate) fn pulse(&self) -> Pulse {
+        use crate::limits::{PING_EVERY, PONG_WITHIN};
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.end.is_some() {
+            return Pulse::Ended;
+        }
+        let heard_at = *state.heard_at.get_or_insert(now);
+        let silent_until = heard_at + if state.pinged { PING_EVERY + PONG_WITHIN } else { PING_EVERY };
+        if now < silent_until {
+            return Pulse::At(silent_until);
+        }
+        if state.pinged {
+            self.end(&mut state, CloseCode::Silent);
+            return Pulse::Ended;
+        }
+        state.pinged = true;
+        state.queue(Frame::ping(), false);
+        self.write_unless_blocked(&mut state);
+        Pulse::At(silent_until + PONG_WITHIN)
+    }
+}
+
+impl State {
+    fn queue(&mut self, frame: Frame, catches_up: bool) {
+        let after = self.public.as_ref().map_or(0, |public| public.end());
+        self.personal.push_back(Personal { after, frame, catches_up });
+    }
+
+    /// The next piece to write, in the order in which things were said.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        if self.end.is_some() {
+            return None;
+        }
+        let up_to = self.personal.front().map_or(u64::MAX, |personal| personal.after);
+        if let Some(public) = self.public.as_ref().filter(|_| !self.behind) {
+            match public.slice(self.place, up_to) {
+                Lacking::Bytes(bytes, place) => {
+                    self.place = place;
+                    return Some(bytes);
+                }
+                Lacking::Behind => self.behind = true,
+                Lacking::Nothing => {}
+            }
+        }
+        let personal = self.personal.pop_front()?;
+        if !personal.catches_up {
+            self.personal_bytes = self.personal_bytes.saturating_sub(personal.frame.bytes().len());
+        }
+        if self.personal.is_empty() {
+            self.personal = VecDeque::new();
+        }
+        Some(personal.frame.bytes().clone())
+    }
+
+    fn has_nothing_more(&self) -> bool {
+        self.end.is_some()
+            || self.personal.is_empty()
+                && (self.behind || self.public.as_ref().is_none_or(|public| public.end() == self.place))
+    }
+
+    /// So many bytes of what is under way have gone out.
+    fn advance(&mut self, mut written: usize) {
+        if let Some(since) = &mut self.blocked_since {
+            *since = Instant::now();
+        }
+        while let Some(piece) = self.under_way.front_mut() {
+            if written < piece.len() {
+                *piece = piece.slice(written..);
+                self.cut |= written > 0;
+                return;
+            }
+            written -= piece.len();
+            self.under_way.pop_front();
+            self.cut = false;
+        }
+        self.under_way = VecDeque::new();
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waiting = self.waiting_bytes();
+        f.debug_struct("Line")
+            .field("role", &self.role)
+            .field("waiting_bytes", &waiting)
+            .finish_non_exhaustive()
+    }
+}

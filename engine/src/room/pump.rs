@@ -1,0 +1,29 @@
+//! The pump of a room: goes through its viewers and writes to each what it lacks.
+//!
+//! One task per room, asleep while nothing is said. It pauses every few writes, so that commands, commits and
+//! other rooms have their turn; what is said meanwhile goes along with the rest of the sweep, and those who were
+//! swept before get it with the next one. It waits for nobody.
+
+use std::sync::Arc;
+
+use super::Room;
+use crate::fanout::{self, Sweep};
+
+/// Runs until the room goes out of service.
+pub(super) async fn pump(room: Arc<Room>) {
+    let news = room.live().fan_out.news();
+    while room.is_in_service() {
+        news.notified().await;
+        let (mut sweep, mut lines) = (Sweep::default(), Vec::new());
+        while room.more_lines(&mut sweep, &mut lines) {
+            fanout::offer(&mut lines);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Room {
+    fn more_lines(&self, sweep: &mut Sweep, lines: &mut Vec<Arc<fanout::Line>>) -> bool {
+        self.live().fan_out.next_lines(sweep, lines)
+    }
+}

@@ -1,0 +1,49 @@
+//! A connection as the engine needs it: read and written without waiting, by whoever has it at hand.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::fanout::Sink;
+
+/// A two-way connection. HTTP speaks over it with polls; after the upgrade, the connection's task reads it
+/// and everybody who has something to say writes to it.
+pub trait Wire: Sink + AsyncRead + AsyncWrite + Unpin + Sync {
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`]: nothing is. Any other: the connection is gone.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Ready when reading is worth trying. One task at a time may wait.
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ready when writing is worth trying. One task at a time may wait.
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Sink for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Self::try_write(self, bytes)
+    }
+
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Self::try_write_vectored(self, pieces)
+    }
+}
+
+impl Wire for TcpStream {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Self::try_read(self, buffer)
+    }
+
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_read_ready(self, context)
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_write_ready(self, context)
+    }
+}
