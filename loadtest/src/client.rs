@@ -44,7 +44,7 @@ pub enum Phase {
 
 /// A socket that has been upgraded and has not said hello yet.
 #[derive(Debug)]
-pub struct Opened(());
+pub struct Opened(ConnectionId);
 
 /// See the [module](self).
 pub struct Viewer {
@@ -148,16 +148,19 @@ impl Viewer {
                 headers: wire::bearer(&self.door.token),
             }),
         };
-        self.connection.set(Some(self.room.wires.reactor.open(target, Rc::clone(self))));
+        let connection = self.room.wires.reactor.open(target, Rc::clone(self));
+        self.connection.set(Some(connection));
         told.await.context("given up")??;
-        Ok(Opened(()))
+        Ok(Opened(connection))
     }
 
     /// Says hello (with the last position known, if any) and follows from then on.
     ///
     /// # Errors
     /// When the hello cannot be written.
-    pub fn begin(&self, _opened: Opened) -> Result<()> {
+    pub fn begin(&self, opened: Opened) -> Result<()> {
+        // The server may have lost patience meanwhile, and this client come back by another connection.
+        ensure!(self.connection.get() == Some(opened.0), "closed before it said hello");
         self.phase.set(Phase::Hello);
         self.closed_with.set(None);
         self.asked_to_resume.set(self.position.get().is_some());

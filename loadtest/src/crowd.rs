@@ -17,7 +17,7 @@ use crate::state::PublicState;
 /// Handshakes and first snapshots that are under way at the same time.
 const AT_ONCE: usize = 64;
 /// Handshakes before the first of them says hello: it must, within 5 s.
-const BATCH: usize = 2_000;
+const BATCH: usize = 500;
 /// How often everybody's position is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -32,6 +32,16 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// Nobody came.
+    pub fn is_empty(&self) -> bool {
+        self.connections == 0
+    }
+
+    /// CPU of the server for one handshake, in µs.
+    pub fn handshake_micros(&self) -> Option<f64> {
+        Some(self.handshake_server_cpu? * 1e6 / self.connections.max(1) as f64)
+    }
+
     /// For the report.
     pub fn to_json(&self) -> Value {
         let each = |cpu: Option<f64>| cpu.map(|cpu| (cpu * 1e6 / self.connections.max(1) as f64).round());

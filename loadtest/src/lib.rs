@@ -26,6 +26,7 @@ pub mod raw_socket;
 pub mod reactor;
 pub mod report;
 pub mod report_page;
+pub mod report_room;
 pub mod robot;
 pub mod room;
 pub mod scenario_national;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use amphi_loadtest::chaos::{self, ChaosArgs};
 use amphi_loadtest::report_page::RunReport;
 use amphi_loadtest::scenario_national::{self, NationalArgs};
-use amphi_loadtest::scenario_room::{self, RoomArgs};
+use amphi_loadtest::scenario_room::{self, Kind, RoomOptions};
 use amphi_loadtest::scenario_whole::{self, WholeArgs};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -40,7 +40,16 @@ enum Scenario {
     /// at intended instants. Latencies count from these instants, so that a choice that had to wait its turn
     /// counts the wait. The report is refused (exit code 2) when any client saw a gap, a repeat, a wrong
     /// from_seq, a state other than a fresh snapshot at the end, or an acknowledgement without its change.
-    Room(Box<RoomArgs>),
+    Room(Box<RoomOptions>),
+    /// Late interns choose at the same moment, eight at once: F2
+    ///
+    /// Stages one by one and eight at once take turns; the ratio of their CPU per delivery is what coalescing saves.
+    Burst(Box<RoomOptions>),
+    /// More changes than can be told one by one: F3
+    ///
+    /// A viewer brought up to date by several changes in one write, or by a snapshot, counts from the intended instant of
+    /// each change that it learns; who is left behind makes the run fail.
+    Overload(Box<RoomOptions>),
     /// A whole imported amphi at compressed time, to its end, then checked
     ///
     /// Every intern but the missing ones is a robot that chooses in its turn; the missing ones come late, and
@@ -68,12 +77,15 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(problem) => return failed(&problem.into()),
     };
+    let report = cli.report.as_deref();
     let result = LocalSet::new().block_on(&runtime, async {
         match &cli.scenario {
-            Scenario::Room(args) => room(args).await,
+            Scenario::Room(args) => room(args, Kind::Room, report).await,
+            Scenario::Burst(args) => room(args, Kind::Burst, report).await,
+            Scenario::Overload(args) => room(args, Kind::Overload, report).await,
             Scenario::Whole(args) => whole(args).await,
             Scenario::NationalDay(args) => {
-                scenario_national::run(args).await.and_then(|run| told(&run, cli.report.as_deref()))
+                scenario_national::run(args).await.and_then(|run| told(&run, report))
             }
             Scenario::Chaos(args) => Ok(chaos(args).await),
         }
@@ -81,14 +93,8 @@ fn main() -> ExitCode {
     result.unwrap_or_else(|problem| failed(&problem))
 }
 
-async fn room(args: &RoomArgs) -> Result<ExitCode> {
-    let report = scenario_room::run(args).await?;
-    if report.faults.is_empty() {
-        println!("{:#}", report.figures);
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("refused to report: {} faults; the first of them are above", report.faults_found);
-    Ok(ExitCode::from(REFUSED))
+async fn room(args: &RoomOptions, kind: Kind, report: Option<&Path>) -> Result<ExitCode> {
+    told(&scenario_room::run(&args.resolve(kind)).await?, report)
 }
 
 async fn whole(args: &WholeArgs) -> Result<ExitCode> {

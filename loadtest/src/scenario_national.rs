@@ -21,8 +21,8 @@ use crate::pages::Visitor;
 use crate::process_figures::ensure_descriptors;
 use crate::raw_socket::RawSocket;
 use crate::reactor::Settings;
-use crate::report::last_viewer;
 use crate::report_page::{Curve, RunReport};
+use crate::report_room::last_viewer;
 use crate::room::Wires;
 use crate::timeline::Timeline;
 use crate::timing::Latencies;
@@ -170,11 +170,13 @@ impl Day<'_> {
         let sum = |of: fn(&crate::room::Counts) -> u64| self.nation.sum(|room| of(&room.counts));
         let tally = &self.nation.wires.tally;
         let mut last = Latencies::default();
-        self.nation.casts.iter().for_each(|cast| last_viewer(&cast.room, &mut last));
+        self.nation.casts.iter().for_each(|cast| last_viewer(&cast.room, 0, &mut last));
+        // A process that was replaced begins to count anew.
+        let measured = !self.args.kill;
         let figures = json!({
             "connecting": arrival.to_json(),
             "cpu": cpu.to_json(),
-            "cores": {"server": server_cores.map(round3), "postgres": cpu.postgres.map(|cpu| round3(cpu / window)),
+            "cores": {"server": server_cores.map(round3), "postgres": cpu.postgres.filter(|_| measured).map(|cpu| round3(cpu / window)),
                       "generator": round3(cpu.generator / window)},
             "deliveries": tally.deliveries.get(), "choices_acknowledged": tally.acknowledgements.get(),
             "choices_postponed": postponed, "connections_cut": cut,
@@ -186,7 +188,6 @@ impl Day<'_> {
             "pages": self.visitor.to_json(), "journals_examined": journals,
             "kill": comeback.map(Comeback::to_json),
         });
-        let measured = !self.args.kill;
         Ok(RunReport {
             scenario: "national-day",
             parameters: self.parameters(),

@@ -1,9 +1,9 @@
-//! `room`: many look on while some choose, at a steady rate; what it costs and how long it takes.
+//! `room`, `burst`, `overload`: many look on while some choose; what it costs and how long it takes.
 //!
-//! How there is a choice at the intended instant: the amphi's hours began ten days ago, so every planned
-//! time has passed and the end of each turn opens the next one in the same journal entry. With
-//! `--manner late` everybody passes first, and the measured choices are late ones: then they depend on
-//! nobody, and may overlap. Absent: reconnections (a lost connection ends the run) and several amphis.
+//! A run is a row of stages on one amphi, each with its viewers, its choices and its rate. How there is a choice at the
+//! intended instant: the amphi's hours began ten days ago, so every planned time has passed and the end of each turn
+//! opens the next one in the same journal entry. Late choices, after everybody has passed, depend on nobody and may
+//! overlap. Absent: reconnections (a lost connection ends the run) and several amphis.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -22,31 +22,51 @@ use crate::crowd::{Arrival, CpuUsed, CpuWatch, all_caught_up, arrive, reckon};
 use crate::door::Doors;
 use crate::process_figures::{ensure_descriptors, memory_kib};
 use crate::reactor::Settings;
-use crate::report::RoomReport;
+use crate::report_page::RunReport;
+use crate::report_room;
 use crate::room::{Room, Wires};
 use crate::server_process::Import;
 use crate::state::Standing;
 use crate::synthetic;
+use crate::timeline::Timeline;
+use crate::timing::{Latencies, Tally};
 use crate::venue::{Venue, VenueArgs};
 
-/// Parameters of a run.
+/// Which question a run answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What a steady rate costs (F1, F4, F5, F6).
+    Room,
+    /// What choices at the same moment cost, held against the same one by one (F2).
+    Burst,
+    /// What happens when more is asked than can be done (F3).
+    Overload,
+}
+
+/// Parameters on the command line; a small run unless `--full`.
 #[derive(Debug, Clone, Args)]
-pub struct RoomArgs {
+pub struct RoomOptions {
     /// Which server
     #[command(flatten)]
     pub venue: VenueArgs,
+    /// The size of the goals (single options override, and make it one stage)
+    #[arg(long)]
+    pub full: bool,
     /// Connections, the choosing interns among them; the others are spectators
-    #[arg(long, default_value_t = 1_000)]
-    pub viewers: usize,
+    #[arg(long)]
+    pub viewers: Option<usize>,
     /// Choices, each by another intern
-    #[arg(long, default_value_t = 200)]
-    pub choices: usize,
+    #[arg(long)]
+    pub choices: Option<usize>,
     /// Intended choices per second, e.g. 20/s
-    #[arg(long, default_value = "20/s", value_parser = per_second)]
-    pub rate: f64,
+    #[arg(long, value_parser = per_second)]
+    pub rate: Option<f64>,
+    /// Choices sent at the same instant (late ones only)
+    #[arg(long)]
+    pub at_once: Option<usize>,
     /// Whether interns choose in their turn, one after the other, or late, independently
-    #[arg(long, value_enum, default_value_t = Manner::InTurn)]
-    pub manner: Manner,
+    #[arg(long, value_enum)]
+    pub manner: Option<Manner>,
     /// Decides who chooses what
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -59,6 +79,89 @@ pub struct RoomArgs {
     /// Never let the generator sleep: a sleeping client's wake-up is charged to the server
     #[arg(long)]
     pub spin: bool,
+}
+
+/// One stretch of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Connections; more than in the stage before, or as many.
+    pub viewers: usize,
+    /// Choices, each by another intern.
+    pub choices: usize,
+    /// Choices a second.
+    pub rate: f64,
+    /// Choices at the same instant.
+    pub at_once: usize,
+}
+
+/// Parameters of a run.
+#[derive(Debug, Clone)]
+pub struct RoomArgs {
+    /// Which question.
+    pub kind: Kind,
+    /// Which server.
+    pub venue: VenueArgs,
+    /// What is played, in order.
+    pub stages: Vec<Stage>,
+    /// When in their time interns choose.
+    pub manner: Manner,
+    /// Decides who chooses what.
+    pub seed: u64,
+    /// Choices made before the measured ones.
+    pub warm_up: usize,
+    /// How long everybody may take to know what one client knows, in seconds.
+    pub settle_seconds: u64,
+    /// Whether the generator never sleeps.
+    pub spin: bool,
+}
+
+impl RoomOptions {
+    /// The stages of `kind` at the size asked for.
+    pub fn resolve(&self, kind: Kind) -> RoomArgs {
+        let stage = |viewers, choices, rate, at_once| Stage { viewers, choices, rate, at_once };
+        let single = self.viewers.is_some() || self.choices.is_some() || self.rate.is_some();
+        let mut stages = match (kind, self.full) {
+            (Kind::Room, false) => vec![stage(1_000, 100, 20.0, 1)],
+            (Kind::Room, true) => vec![stage(2_000, 400, 20.0, 1), stage(10_000, 80, 4.0, 1)],
+            // One by one and eight at once take turns, so that the machine drifts under both.
+            (Kind::Burst, false) => [stage(300, 40, 40.0, 1), stage(300, 80, 80.0, 8)].repeat(2),
+            (Kind::Burst, true) => [stage(2_000, 100, 20.0, 1), stage(2_000, 160, 40.0, 8)].repeat(5),
+            (Kind::Overload, false) => vec![stage(400, 300, 150.0, 1)],
+            (Kind::Overload, true) => vec![stage(2_000, 1_600, 200.0, 1)],
+        };
+        if single {
+            stages.truncate(if kind == Kind::Burst { 2 } else { 1 });
+        }
+        for stage in &mut stages {
+            stage.viewers = self.viewers.unwrap_or(stage.viewers);
+            stage.choices = self.choices.unwrap_or(stage.choices);
+            stage.rate = self.rate.unwrap_or(stage.rate);
+            if stage.at_once > 1 || kind != Kind::Burst {
+                stage.at_once = self.at_once.unwrap_or(stage.at_once).max(1);
+            }
+        }
+        let manner = if kind == Kind::Room { Manner::InTurn } else { Manner::Late };
+        RoomArgs {
+            kind,
+            venue: self.venue.clone(),
+            stages,
+            manner: self.manner.unwrap_or(manner),
+            seed: self.seed,
+            warm_up: self.warm_up,
+            settle_seconds: self.settle_seconds,
+            spin: self.spin,
+        }
+    }
+}
+
+impl RoomArgs {
+    fn choosers(&self) -> usize {
+        self.warm_up + self.stages.iter().map(|stage| stage.choices).sum::<usize>()
+    }
+
+    fn most_viewers(&self) -> usize {
+        self.stages.iter().map(|stage| stage.viewers).max().unwrap_or(0)
+    }
 }
 
 /// When in their time interns choose.
@@ -84,32 +187,49 @@ pub fn per_second(text: &str) -> Result<f64> {
 ///
 /// # Errors
 /// When it cannot be played. What clients saw that they must not is in the report.
-pub async fn run(args: &RoomArgs) -> Result<RoomReport> {
-    let choosers = args.choices + args.warm_up;
-    ensure!(args.choices > 0, "no choices, nothing to measure");
+pub async fn run(args: &RoomArgs) -> Result<RunReport> {
+    let choosers = args.choosers();
+    let first = args.stages.first().context("no stage, nothing to measure")?;
+    ensure!(args.stages.iter().all(|stage| stage.choices > 0), "no choices, nothing to measure");
     ensure!(
-        args.viewers >= choosers,
+        first.viewers >= choosers,
         "{} viewers are fewer than the {choosers} interns who choose (warm-up included)",
-        args.viewers
+        first.viewers
     );
-    ensure_descriptors(args.viewers)?;
+    let overlap = args.stages.iter().any(|stage| stage.at_once > 1);
+    ensure!(!overlap || args.manner == Manner::Late, "only late choices can be made at the same instant");
+    ensure_descriptors(args.most_viewers())?;
     let wires = Wires::start(Settings { spin: args.spin, ..Settings::default() })?;
     let venue = Venue::open(&args.venue, None).await?;
     let (amphi, doors) = venue.amphi(&args.venue, || synthetic_import(&venue, args, choosers)).await?;
     ensure!(doors.interns.len() >= choosers, "{} interns are fewer than {choosers}", doors.interns.len());
     let room = Rc::new(Room::on(&wires, &venue.authority, &amphi, false).await?);
-    let mut play = Play { args, venue: &venue, room: &room, doors: &doors, viewers: Vec::new() };
+    let timeline = Timeline::start(&wires, venue.pid, venue.postgres());
+    let mut play =
+        Play { args, venue: &venue, room: &room, doors: &doors, viewers: Vec::new(), timeline: &timeline };
     let played = play.play().await;
+    let line = timeline.stop();
     room.over.set(true);
     play.viewers.iter().for_each(|viewer| viewer.go_away());
     let report = match played {
-        Ok(played) => RoomReport::new(args, &room, &played),
+        Ok(played) => report_room::report(args, &room, &played, line),
         // A fault explains more than the error it led to.
-        Err(problem) if room.faults().1 > 0 => RoomReport::refused(&room, &problem),
+        Err(problem) if room.faults().1 > 0 => RunReport::broken(args.kind.name(), room.faults(), &problem),
         Err(problem) => return Err(problem),
     };
     venue.close().await?;
     Ok(report)
+}
+
+impl Kind {
+    /// Its subcommand.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Burst => "burst",
+            Self::Overload => "overload",
+        }
+    }
 }
 
 fn synthetic_import(venue: &Venue, args: &RoomArgs, choosers: usize) -> Result<Import> {
@@ -131,18 +251,36 @@ fn synthetic_import(venue: &Venue, args: &RoomArgs, choosers: usize) -> Result<I
     })
 }
 
-/// What was measured beside what the room keeps.
-pub struct Played {
-    /// Connecting.
+/// What one stage showed.
+pub struct PlayedStage {
+    /// What was asked for.
+    pub stage: Stage,
+    /// Connecting those who were not there yet.
     pub arrival: Arrival,
-    /// Server memory before and with all connections, and which kind.
-    pub memory: Option<(u64, u64, &'static str)>,
+    /// Server memory with all connections, at rest.
+    pub memory: Option<(u64, &'static str)>,
     /// CPU over the measured window.
     pub cpu: CpuUsed,
-    /// Deliveries and bytes in the measured window.
+    /// Deliveries in it…
     pub deliveries: u64,
-    /// Bytes read in it.
+    /// …changes that viewers know since, each viewer counted…
+    pub learnt: u64,
+    /// …and bytes read in it.
     pub bytes: u64,
+    /// From the intended instant to the acknowledgement…
+    pub acknowledged: Latencies,
+    /// …to each viewer…
+    pub push: Latencies,
+    /// …and to the last one.
+    pub last: Latencies,
+}
+
+/// What was measured beside what the room keeps.
+pub struct Played {
+    /// Stage by stage.
+    pub stages: Vec<PlayedStage>,
+    /// Server memory before anybody but the administrator was there.
+    pub memory_before: Option<u64>,
     /// Participants of the amphi.
     pub participants: usize,
     /// Posts of the amphi.
@@ -155,45 +293,78 @@ struct Play<'a> {
     room: &'a Rc<Room>,
     doors: &'a Doors,
     viewers: Vec<Rc<Viewer>>,
+    timeline: &'a Timeline,
 }
 
 impl Play<'_> {
     async fn play(&mut self) -> Result<Played> {
-        let administrator = Viewer::new(self.args.viewers, self.doors.administrator.clone(), self.room);
+        let administrator =
+            Viewer::new(self.args.most_viewers(), self.doors.administrator.clone(), self.room);
         administrator.connect().await?;
-        let memory_before = self.memory().await;
-        self.seat_everybody();
-        let arrival = arrive(&self.viewers, self.venue.pid).await?;
-        eprintln!("{} clients are connected", self.viewers.len());
-        let memory_with = self.memory().await;
-        self.open(&administrator).await?;
-        let plan = self.plan()?;
-        let (warm_up, measured) = plan.split_at(self.args.warm_up);
-        if self.args.manner == Manner::Late {
-            self.everybody_passes().await?;
+        let memory_before = self.memory().await.map(|(kib, _)| kib);
+        let mut stages = Vec::new();
+        let mut plan = Vec::new();
+        for (index, stage) in self.args.stages.iter().enumerate() {
+            self.timeline.mark("arrivals");
+            let arrival = self.seat(stage.viewers).await?;
+            let memory = if arrival.is_empty() { None } else { self.memory().await };
+            if index == 0 {
+                self.timeline.mark("preparation");
+                self.open(&administrator).await?;
+                plan = self.plan()?;
+                if self.args.manner == Manner::Late {
+                    self.everybody_passes().await?;
+                }
+                for (chooser, post) in plan.drain(..self.args.warm_up) {
+                    self.choose(chooser, post, None).await?;
+                }
+            }
+            let choices: Vec<_> = plan.drain(..stage.choices).collect();
+            stages.push(self.stage(*stage, &choices, arrival, memory).await?);
         }
-        for (chooser, post) in warm_up {
-            self.choose(*chooser, *post, None).await?;
-        }
-        self.settle().await?;
+        self.timeline.mark("checked");
+        self.viewers.push(administrator);
+        let state = reckon(self.room, &self.viewers, std::slice::from_ref(&self.doors.spectator)).await?;
+        let posts = state.fact("posts").as_array().map_or(0, Vec::len);
+        let participants = state.participants().len();
+        Ok(Played { stages, memory_before, participants, posts })
+    }
 
-        let counts = &self.room.counts;
+    async fn stage(
+        &self,
+        stage: Stage,
+        choices: &[(usize, u16)],
+        arrival: Arrival,
+        memory: Option<(u64, &'static str)>,
+    ) -> Result<PlayedStage> {
+        self.settle().await?;
+        let tally = &self.room.wires.tally;
+        drop(take_latencies(tally));
         let bytes = || self.room.wires.reactor.traffic().bytes;
-        let (deliveries, bytes_before) = (counts.deliveries.get(), bytes());
+        let before = (tally.deliveries.get(), tally.learnt.get(), bytes());
+        let first = self.room.timing.borrow().choices().len();
+        self.timeline.mark(if stage.at_once > 1 { "bursts" } else { "measured" });
         let watch = CpuWatch::start(self.venue.pid, self.venue.postgres());
-        self.measured_choices(measured).await?;
+        self.measured_choices(stage, choices).await?;
         if let Err(problem) = self.settle().await {
             self.room.fault("the crowd", format!("{problem:#}"));
         }
         let cpu = watch.stop();
-        let (deliveries, bytes) = (counts.deliveries.get() - deliveries, bytes() - bytes_before);
-        eprintln!("{deliveries} deliveries in {:.1} s", cpu.wall);
-        self.viewers.push(administrator);
-        let state = reckon(self.room, &self.viewers, std::slice::from_ref(&self.doors.spectator)).await?;
-        let memory = memory_before.zip(memory_with).map(|(before, with)| (before.0, with.0, with.1));
-        let posts = state.fact("posts").as_array().map_or(0, Vec::len);
-        let participants = state.participants().len();
-        Ok(Played { arrival, memory, cpu, deliveries, bytes, participants, posts })
+        let (acknowledged, push) = take_latencies(tally);
+        let mut last = Latencies::default();
+        report_room::last_viewer(self.room, first, &mut last);
+        Ok(PlayedStage {
+            stage,
+            arrival,
+            memory,
+            cpu,
+            deliveries: tally.deliveries.get() - before.0,
+            learnt: tally.learnt.get() - before.1,
+            bytes: bytes() - before.2,
+            acknowledged,
+            push,
+            last,
+        })
     }
 
     /// The server's memory once it is at rest.
@@ -204,12 +375,15 @@ impl Play<'_> {
         memory_kib(pid).ok()
     }
 
-    fn seat_everybody(&mut self) {
-        let choosers = self.args.choices + self.args.warm_up;
-        for number in 0..self.args.viewers {
+    /// Connects whoever is missing from `viewers`.
+    async fn seat(&mut self, viewers: usize) -> Result<Arrival> {
+        let choosers = self.args.choosers();
+        let here = self.viewers.len();
+        for number in here..viewers.max(here) {
             let door = if number < choosers { &self.doors.interns[number] } else { &self.doors.spectator };
             self.viewers.push(Viewer::new(number, door.clone(), self.room));
         }
+        arrive(&self.viewers[here..], self.venue.pid).await
     }
 
     async fn open(&self, administrator: &Rc<Viewer>) -> Result<()> {
@@ -221,7 +395,7 @@ impl Play<'_> {
         }
         let status = self.fact("status");
         ensure!(status == "open", "the amphi is {status}, not open");
-        let waiting = || self.viewers.iter().take(self.args.choices + self.args.warm_up);
+        let waiting = || self.viewers.iter().take(self.args.choosers());
         ensure!(waiting().all(|viewer| viewer.standing() != Standing::Placed), "somebody has chosen already");
         ensure!(self.viewers[0].standing() == Standing::InTurn, "it is not the first rank's turn");
         Ok(())
@@ -240,13 +414,13 @@ impl Play<'_> {
         let mut seats: Vec<u16> =
             free.iter().flat_map(|(post, left)| (0..*left).map(move |_| *post)).collect();
         seats.shuffle(&mut StdRng::seed_from_u64(self.args.seed));
-        let choosers = self.args.choices + self.args.warm_up;
+        let choosers = self.args.choosers();
         ensure!(seats.len() >= choosers, "{} seats are left for {choosers} choices", seats.len());
         Ok(seats.into_iter().take(choosers).enumerate().collect())
     }
 
     async fn everybody_passes(&self) -> Result<()> {
-        for viewer in self.viewers.iter().take(self.args.choices + self.args.warm_up) {
+        for viewer in self.viewers.iter().take(self.args.choosers()) {
             let answer = viewer.submit(Action::Pass, None).await?;
             ensure!(answer == Answer::Done, "{} passed and was answered {answer:?}", viewer.name());
         }
@@ -265,9 +439,10 @@ impl Play<'_> {
         }
     }
 
-    async fn measured_choices(&self, plan: &[(usize, u16)]) -> Result<()> {
+    async fn measured_choices(&self, stage: Stage, plan: &[(usize, u16)]) -> Result<()> {
         let start = clock::now() + Duration::from_millis(100);
-        let intended = |index: usize| start + Duration::from_secs_f64(index as f64 / self.args.rate);
+        let together = |index: usize| index / stage.at_once * stage.at_once;
+        let intended = |index: usize| start + Duration::from_secs_f64(together(index) as f64 / stage.rate);
         match self.args.manner {
             Manner::InTurn => {
                 for (index, (chooser, post)) in plan.iter().enumerate() {
@@ -293,4 +468,9 @@ impl Play<'_> {
         let rank = self.viewers[chooser].door.role.rank().unwrap_or_default();
         self.room.timing.borrow_mut().intend(rank, intended)
     }
+}
+
+/// Latencies to acknowledgements and to viewers since the last call.
+fn take_latencies(tally: &Tally) -> (Latencies, Latencies) {
+    (std::mem::take(&mut tally.acknowledged.borrow_mut()), std::mem::take(&mut tally.push.borrow_mut()))
 }

@@ -11,14 +11,14 @@ use amphi_loadtest::client::Viewer;
 use amphi_loadtest::command::{Action, Answer};
 use amphi_loadtest::crowd::{all_caught_up, reckon};
 use amphi_loadtest::door::Doors;
-use amphi_loadtest::report::RoomReport;
+use amphi_loadtest::report_page::RunReport;
 use amphi_loadtest::room::Room;
-use amphi_loadtest::scenario_room::{self, Manner, RoomArgs};
+use amphi_loadtest::scenario_room::{self, Kind, Manner, RoomArgs, Stage};
 use amphi_loadtest::venue::VenueArgs;
 use fake::Bug;
 use tokio::task::LocalSet;
 
-async fn play(bug: Bug, manner: Manner) -> anyhow::Result<RoomReport> {
+async fn play(bug: Bug, manner: Manner) -> anyhow::Result<RunReport> {
     let (authority, links) = fake::start(bug, 41).await;
     let venue = VenueArgs {
         server: "unused".into(),
@@ -29,10 +29,9 @@ async fn play(bug: Bug, manner: Manner) -> anyhow::Result<RoomReport> {
         pin_server: None,
     };
     let args = RoomArgs {
+        kind: Kind::Room,
         venue,
-        viewers: 60,
-        choices: 35,
-        rate: 500.0,
+        stages: vec![Stage { viewers: 60, choices: 35, rate: 500.0, at_once: 1 }],
         manner,
         seed: 1,
         warm_up: 5,
@@ -59,12 +58,12 @@ async fn an_honest_server_is_reported() {
     let local = LocalSet::new();
     let report = local.run_until(play(Bug::None, Manner::InTurn)).await.unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
-    let figures = report.figures;
+    let stage = &report.figures["stages"]["1"];
     // 60 viewers and the administrator.
-    assert_eq!(figures["throughput"]["deliveries"], 35 * 61);
-    assert_eq!(figures["choice_latency"]["acknowledged_after_intended"]["count"], 35);
-    assert_eq!(figures["push_latency"]["each_viewer_after_intended"]["count"], 35 * 61);
-    assert_eq!(figures["push_latency"]["last_viewer_after_intended"]["count"], 35);
+    assert_eq!(stage["throughput"]["deliveries"], 35 * 61);
+    assert_eq!(stage["choice_acknowledged_after_intended"]["count"], 35);
+    assert_eq!(stage["each_viewer_after_intended"]["count"], 35 * 61);
+    assert_eq!(stage["last_viewer_after_intended"]["count"], 35);
 }
 
 #[tokio::test]
@@ -72,7 +71,7 @@ async fn late_choices_overlap_and_are_reported() {
     let local = LocalSet::new();
     let report = local.run_until(play(Bug::None, Manner::Late)).await.unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
-    assert_eq!(report.figures["choice_latency"]["acknowledged_after_intended"]["count"], 35);
+    assert_eq!(report.figures["stages"]["1"]["choice_acknowledged_after_intended"]["count"], 35);
 }
 
 #[tokio::test]
