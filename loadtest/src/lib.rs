@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod command;
+pub mod compare;
 pub mod crowd;
 pub mod deed;
 pub mod door;

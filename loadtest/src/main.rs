@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amphi_loadtest::chaos::{self, ChaosArgs};
+use amphi_loadtest::compare::{self, CompareArgs, yardstick::YardstickArgs};
 use amphi_loadtest::report_page::RunReport;
 use amphi_loadtest::scenario_national::{self, NationalArgs};
 use amphi_loadtest::scenario_room::{self, Kind, RoomOptions};
@@ -68,10 +69,24 @@ enum Scenario {
     /// says: one line `ok` or `VIOLATED` per check, with figures, and one JSON report. Exit code 1 on any violation;
     /// the command that plays it again is said.
     Chaos(Box<ChaosArgs>),
+    /// Our server beside raw TCP, a naive server and other systems, under the same workload in one interleaved run
+    ///
+    /// Each server is started, listened to, published to and stopped once a round; ratios are taken within a round. A
+    /// Markdown table and one JSON report go to standard output; with --report DIR the table, and both into files.
+    /// Exit code 2 when any of them lost, repeated or changed a message.
+    Compare(Box<CompareArgs>),
+    /// One of the servers that `compare` measures by
+    #[command(hide = true)]
+    Yardstick(YardstickArgs),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Scenario::Yardstick(args) = &cli.scenario {
+        // It brings the threads it wants.
+        return compare::yardstick::serve(args)
+            .map_or_else(|problem| failed(&problem), |()| ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -88,6 +103,8 @@ fn main() -> ExitCode {
                 scenario_national::run(args).await.and_then(|run| told(&run, report))
             }
             Scenario::Chaos(args) => Ok(chaos(args).await),
+            Scenario::Compare(args) => compare(args, cli.report.as_deref()).await,
+            Scenario::Yardstick(_) => Ok(ExitCode::SUCCESS),
         }
     });
     result.unwrap_or_else(|problem| failed(&problem))
@@ -131,6 +148,25 @@ async fn chaos(args: &ChaosArgs) -> ExitCode {
     let outcome = chaos::run(args).await;
     println!("{:#}", outcome.report);
     if outcome.holds { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) }
+}
+
+async fn compare(args: &CompareArgs, folder: Option<&Path>) -> Result<ExitCode> {
+    if args.prepare {
+        compare::prepare::prepare(args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let comparison = compare::run(args, std::env::current_exe()?).await?;
+    println!("{}", comparison.to_markdown());
+    let report = format!("{:#}\n", comparison.to_json());
+    match folder {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            std::fs::write(folder.join("compare.md"), comparison.to_markdown())?;
+            std::fs::write(folder.join("compare.json"), report)?;
+        }
+        None => print!("{report}"),
+    }
+    Ok(if comparison.holds() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }
 
 fn failed(problem: &anyhow::Error) -> ExitCode {

@@ -58,6 +58,18 @@ pub fn postgres_pids(server: Option<u32>, data_directory: Option<&Path>) -> Vec<
     let mut family: Vec<u32> = server.into_iter().collect();
     family.extend(data_directory.and_then(postmaster_pid));
     let processes = all_processes();
+    let mut family = with_descendants(family, &processes);
+    family
+        .retain(|pid| processes.iter().any(|process| process.0 == *pid && process.2.starts_with("postgres")));
+    family
+}
+
+/// These processes, and all that they have started.
+pub fn family_of(pids: Vec<u32>) -> Vec<u32> {
+    with_descendants(pids, &all_processes())
+}
+
+fn with_descendants(mut family: Vec<u32>, processes: &[(u32, u32, String)]) -> Vec<u32> {
     let mut index = 0;
     while let Some(parent) = family.get(index).copied() {
         family.extend(processes.iter().filter(|process| process.1 == parent).map(|process| process.0));
@@ -65,8 +77,6 @@ pub fn postgres_pids(server: Option<u32>, data_directory: Option<&Path>) -> Vec<
     }
     family.sort_unstable();
     family.dedup();
-    family
-        .retain(|pid| processes.iter().any(|process| process.0 == *pid && process.2.starts_with("postgres")));
     family
 }
 

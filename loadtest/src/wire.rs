@@ -270,6 +270,11 @@ pub fn text_frame(text: &str) -> Vec<u8> {
     masked_frame(0x1, text.as_bytes())
 }
 
+/// A masked binary frame.
+pub fn binary_frame(payload: &[u8]) -> Vec<u8> {
+    masked_frame(0x2, payload)
+}
+
 /// The answer to a ping.
 pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
     masked_frame(0xa, payload)

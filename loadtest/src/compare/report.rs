@@ -1,0 +1,290 @@
+//! What was found: one JSON report with every figure, and a Markdown table for people.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::idle::Idle;
+use super::peers::RAW;
+use super::statistics::{ByRound, Spread, quantile, ratios};
+use super::workload::{Cell, IN_FLIGHT, Visit, Workload};
+use crate::crowd::round3;
+use crate::process_figures::machine;
+
+/// What was found of one server.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub about: String,
+    /// Why it was not tried.
+    pub not_tried: Option<String>,
+    /// How it failed.
+    pub failed: Option<String>,
+    /// By round.
+    pub visits: Vec<Option<Visit>>,
+    /// Connections at rest.
+    pub idle: Option<Idle>,
+}
+
+impl Row {
+    /// Whether it is visited again.
+    pub fn is_in_the_run(&self) -> bool {
+        self.not_tried.is_none() && self.failed.is_none()
+    }
+
+    /// Adds what was found in `round`.
+    pub fn add(&mut self, round: usize, visit: Result<Visit>) {
+        self.visits.resize(round, None);
+        match visit {
+            Ok(visit) => self.visits.push(Some(visit)),
+            Err(problem) => self.failed = Some(format!("round {}: {problem:#}", round + 1)),
+        }
+    }
+
+    /// Adds what was found of its memory.
+    pub fn add_idle(&mut self, idle: Result<Idle>) {
+        match idle {
+            Ok(idle) => self.idle = Some(idle),
+            Err(problem) => self.failed = Some(format!("idle connections: {problem:#}")),
+        }
+    }
+
+    fn by_round(&self, figure: impl Fn(&Visit) -> f64) -> ByRound {
+        self.visits.iter().map(|visit| visit.as_ref().map(&figure)).collect()
+    }
+
+    fn cost(&self, cell: Kind) -> ByRound {
+        self.by_round(|visit| cell.of(visit).server_us_per_delivery())
+    }
+
+    /// The median publication's last viewer, in the steady cell.
+    fn last_viewer(&self) -> ByRound {
+        self.by_round(|visit| quantile(&mut visit.steady.last_viewer_ms.clone(), 500).unwrap_or(0.0))
+    }
+
+    /// Of all rounds' steady cells together: one round has too few for a 99th percentile.
+    fn last_viewer_p99(&self) -> Option<f64> {
+        let visits = self.visits.iter().flatten();
+        let mut all: Vec<f64> = visits.flat_map(|visit| &visit.steady.last_viewer_ms).copied().collect();
+        quantile(&mut all, 990)
+    }
+}
+
+/// Which cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Steady,
+    Closed,
+    InFlight,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Steady, Self::Closed, Self::InFlight];
+
+    fn of(self, visit: &Visit) -> &Cell {
+        match self {
+            Self::Steady => &visit.steady,
+            Self::Closed => &visit.closed,
+            Self::InFlight => &visit.in_flight,
+        }
+    }
+
+    /// The cell of `raw` that it is held against: one by one is what eight in flight may improve upon.
+    fn reference(self) -> Self {
+        match self {
+            Self::Steady => Self::Steady,
+            Self::Closed | Self::InFlight => Self::Closed,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Steady => "steady",
+            Self::Closed => "one_by_one",
+            Self::InFlight => "in_flight",
+        }
+    }
+}
+
+/// What was found of all of them.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// Connections that listened.
+    pub viewers: usize,
+    /// Connections at rest.
+    pub idle: usize,
+    /// What was published.
+    pub workload: Workload,
+    /// How often.
+    pub rounds: usize,
+    /// Whether servers and generator had a core each.
+    pub is_pinned: bool,
+    /// Length of the peers' messages.
+    pub message_bytes: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// By server.
+    pub rows: Vec<Row>,
+}
+
+impl Comparison {
+    /// Whether nobody lost, repeated or changed anything.
+    pub fn holds(&self) -> bool {
+        self.rows.iter().all(|row| row.failed.is_none())
+    }
+
+    fn raw(&self, kind: Kind) -> ByRound {
+        self.find_raw().map(|raw| raw.cost(kind)).unwrap_or_default()
+    }
+
+    fn find_raw(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == RAW)
+    }
+
+    fn ratio(&self, row: &Row, kind: Kind) -> Option<Spread> {
+        ratios(&row.cost(kind), &self.raw(kind.reference()))
+    }
+
+    fn last_viewer_ratio(&self, row: &Row) -> Option<Spread> {
+        ratios(&row.last_viewer(), &self.find_raw().map(Row::last_viewer).unwrap_or_default())
+    }
+
+    // --- JSON ---------------------------------------------------------------------------------
+
+    /// Everything.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "scenario": "compare",
+            "generator_version": env!("CARGO_PKG_VERSION"),
+            "machine": machine(),
+            "parameters": {
+                "viewers": self.viewers, "rounds": self.rounds, "idle": self.idle, "is_pinned": self.is_pinned,
+                "message_bytes": self.message_bytes, "steady": self.workload.steady,
+                "steady_per_second": self.workload.per_second, "one_by_one": self.workload.closed,
+                "in_flight": self.workload.in_flight, "in_flight_at_once": IN_FLIGHT,
+            },
+            "took_seconds": self.seconds.round(),
+            "checked": "every message of every viewer, by its bytes and its place",
+            "servers": self.rows.iter().map(|row| self.row_json(row)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn row_json(&self, row: &Row) -> Value {
+        if let Some(why) = &row.not_tried {
+            return json!({"name": row.name, "not_tried": why});
+        }
+        let spread = |spread: Option<Spread>| spread.map(Spread::to_json);
+        let cells: serde_json::Map<String, Value> = Kind::ALL
+            .iter()
+            .map(|kind| {
+                let microseconds = Spread::of(row.cost(*kind).into_iter().flatten());
+                let cell = json!({
+                    "server_us_per_delivery": spread(microseconds),
+                    "ratio_to_raw": spread(self.ratio(row, *kind)),
+                    "rounds": row.visits.iter().map(|visit| visit.as_ref().map(|visit| cell_json(kind.of(visit))))
+                        .collect::<Vec<_>>(),
+                });
+                (kind.name().to_owned(), cell)
+            })
+            .collect();
+        json!({
+            "name": row.name, "about": row.about, "failed": row.failed, "cells": cells,
+            "last_viewer": {
+                "p50_ms": spread(Spread::of(row.last_viewer().into_iter().flatten())),
+                "p50_ratio_to_raw": spread(self.last_viewer_ratio(row)),
+                "p99_ms_of_all_rounds": row.last_viewer_p99().map(round3),
+            },
+            "idle": row.idle.map(|idle| json!({
+                "kib_per_connection": round3(idle.kib), "kernel_kib_per_connection": round3(idle.kernel_kib),
+            })),
+        })
+    }
+
+    // --- Markdown -----------------------------------------------------------------------------
+
+    /// The table, ready for a README.
+    pub fn to_markdown(&self) -> String {
+        let mut lines = vec![
+            "| server | steady, × raw | one by one, × raw | 8 in flight, × raw one by one | last viewer, p50 × raw | \
+             p50 · p99 (ms) | CPU per delivery, steady (µs) | KiB per idle connection |"
+                .to_owned(),
+            "|---|---|---|---|---|---|---|---|".to_owned(),
+        ];
+        let tried = self.rows.iter().filter(|row| row.not_tried.is_none());
+        lines.extend(tried.clone().map(|row| self.line(row)));
+        lines.push(String::new());
+        lines.push(self.conditions());
+        lines.extend(tried.map(|row| format!("- {}: {}.", row.name, row.about)));
+        let not_tried = self.rows.iter().filter_map(|row| Some((row.name, row.not_tried.as_ref()?)));
+        lines.extend(not_tried.map(|(name, why)| format!("- {name}: not tried: {why}.")));
+        lines.join("\n") + "\n"
+    }
+
+    fn line(&self, row: &Row) -> String {
+        if let Some(how) = &row.failed {
+            return format!("| {} | FAILED: {} | | | | | | |", row.name, how.replace('|', "/"));
+        }
+        let [steady, closed, in_flight] = Kind::ALL.map(|kind| told(self.ratio(row, kind)));
+        let median = |values: ByRound| Spread::of(values.into_iter().flatten());
+        let p50 = median(row.last_viewer()).map_or(String::new(), |spread| format!("{:.1}", spread.median));
+        let p99 = row.last_viewer_p99().map_or(String::new(), |p99| format!("{p99:.1}"));
+        let cost =
+            median(row.cost(Kind::Steady)).map_or(String::new(), |spread| format!("{:.1}", spread.median));
+        let idle = row.idle.map_or(String::new(), |idle| format!("{:.1}", idle.kib));
+        let ratio = told(self.last_viewer_ratio(row));
+        format!(
+            "| {} | {steady} | {closed} | {in_flight} | {ratio} | {p50} · {p99} | {cost} | {idle} |",
+            row.name
+        )
+    }
+
+    fn conditions(&self) -> String {
+        let machine = machine();
+        let field = |name: &str| machine[name].to_string().trim_matches('"').to_owned();
+        let kernel = self.rows.iter().filter_map(|row| row.idle).map(|idle| idle.kernel_kib);
+        let kernel = Spread::of(kernel).map_or(String::new(), |spread| {
+            format!(" The kernel holds {:.1} KiB per connection, both ends together, apart.", spread.median)
+        });
+        format!(
+            "{} viewers, {} rounds, interleaved; median (least–greatest) of the ratios of each round. Messages of {} \
+             bytes; {} at {}/s, {} one by one, {} eight in flight, each checked at each viewer. Servers {}. {} cores, {}, \
+             Linux {}, {}, {:.0} minutes.{kernel}\n",
+            self.viewers,
+            self.rounds,
+            self.message_bytes,
+            self.workload.steady,
+            self.workload.per_second,
+            self.workload.closed,
+            self.workload.in_flight,
+            if self.is_pinned {
+                "on one core, generator spinning on another"
+            } else {
+                "not pinned: the figures say little"
+            },
+            field("cores"),
+            field("cpu"),
+            field("kernel"),
+            field("date"),
+            (self.seconds / 60.0).ceil(),
+        )
+    }
+}
+
+fn told(spread: Option<Spread>) -> String {
+    let text = |spread: Spread| format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max);
+    spread.map_or(String::new(), text)
+}
+
+fn cell_json(cell: &Cell) -> Value {
+    json!({
+        "deliveries": cell.deliveries,
+        "wall_seconds": round3(cell.wall_seconds),
+        "server_cpu_seconds": round3(cell.server_seconds),
+        "postgres_cpu_seconds": round3(cell.postgres_seconds),
+        "generator_cpu_seconds": round3(cell.generator_seconds),
+        "server_us_per_delivery": round3(cell.server_us_per_delivery()),
+        "last_viewer_p50_ms": quantile(&mut cell.last_viewer_ms.clone(), 500).map(round3),
+        "last_viewer_max_ms": quantile(&mut cell.last_viewer_ms.clone(), 1_000).map(round3),
+    })
+}

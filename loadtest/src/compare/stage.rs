@@ -1,0 +1,163 @@
+//! Where peers are started: pinned to the server's core, each with a log and configuration of its own, and ended for sure.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+use uuid::Uuid;
+
+use crate::clock;
+use crate::process_figures::family_of;
+
+/// A peer may take this long until it listens.
+const LISTENS_WITHIN: Duration = Duration::from_secs(20);
+/// How often that is tried.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// See the [module](self).
+pub struct Stage {
+    /// Where `--prepare` put what it got.
+    pub cache: PathBuf,
+    /// The binary that has the yardsticks.
+    pub own_binary: PathBuf,
+    /// The only core that servers may use.
+    pub server_core: Option<usize>,
+    scratch: PathBuf,
+}
+
+impl Stage {
+    /// With a new directory for logs and configurations, removed in the end.
+    ///
+    /// # Errors
+    /// When that cannot be made.
+    pub fn new(cache: &Path, own_binary: PathBuf, server_core: Option<usize>) -> Result<Self> {
+        let scratch = std::env::temp_dir().join(format!("amphi-compare-{}", Uuid::new_v4().simple()));
+        fs::create_dir_all(&scratch)?;
+        // Peers are started in the scratch directory.
+        let cache = std::path::absolute(cache)?;
+        Ok(Self { cache, own_binary, server_core, scratch })
+    }
+
+    /// The path of a file of ours.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    /// Writes a file of ours; its path.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.file(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// A port that is free now.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn free_port() -> Result<u16> {
+        Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    }
+
+    /// Starts `program`, and waits until it listens on `port`.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or does not listen within 20 s; with the end of its log.
+    pub fn start(&self, program: &Path, arguments: &[&str], port: u16) -> Result<Process> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let log = self.file(&format!("{name}-{port}.log"));
+        let mut command = match self.server_core {
+            Some(core) => {
+                let mut taskset = Command::new("taskset");
+                taskset.args(["--cpu-list", &core.to_string()]).arg(program);
+                taskset
+            }
+            None => Command::new(program),
+        };
+        command.args(arguments).current_dir(&self.scratch).stdin(Stdio::null()).process_group(0);
+        command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
+        let child = command.spawn().with_context(|| format!("starting {name}"))?;
+        let mut process = Process { child, address: (Ipv4Addr::LOCALHOST, port).into(), log };
+        process.wait_until_it_listens().with_context(|| format!("{name} does not listen"))?;
+        Ok(process)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.scratch));
+    }
+}
+
+/// A peer that runs. Dropped, it is killed with all that it started.
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Process {
+    fn wait_until_it_listens(&mut self) -> Result<()> {
+        let began = clock::now();
+        while clock::now() < began + LISTENS_WITHIN {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended with {status}: {}", self.end_of_log());
+            }
+            if self.has_opened_its_port() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        bail!("nothing after {} s: {}", LISTENS_WITHIN.as_secs(), self.end_of_log())
+    }
+
+    /// Seen from outside: the first connection to `raw` is its publisher's, and none may be spent on looking.
+    fn has_opened_its_port(&self) -> bool {
+        let listening = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let wanted = format!(":{:04X}", self.address.port());
+        listening.lines().any(|line| {
+            let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+            matches!(fields[..], [_, local, _, "0A"] if local.ends_with(&wanted))
+        })
+    }
+
+    /// What it said last.
+    pub fn end_of_log(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    }
+
+    /// It, and all that it started.
+    pub fn pids(&self) -> Vec<u32> {
+        family_of(vec![self.child.id()])
+    }
+
+    /// A connection to it.
+    ///
+    /// # Errors
+    /// When it takes none.
+    pub fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // Gone already: then there is nothing to end.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        drop(self.child.wait());
+    }
+}
