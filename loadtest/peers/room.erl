@@ -14,19 +14,22 @@ start([Port]) ->
     {ok, _} = cowboy:start_clear(room, Transport, Protocol),
     receive stop -> ok end.
 
-init(Request, viewer) ->
-    {cowboy_websocket, Request, viewer, #{idle_timeout => infinity}};
-init(Request, publisher) ->
-    {ok, Text, Read} = cowboy_req:read_body(Request),
-    [Viewer ! {change, Text} || Viewer <- pg:get_members(room)],
-    {ok, cowboy_req:reply(200, #{}, <<"ok">>, Read), publisher}.
+init(Request, Role) ->
+    {cowboy_websocket, Request, Role, #{idle_timeout => infinity}}.
 
 %% The upgrade is answered before this runs: who listens says so.
-websocket_init(State) ->
+websocket_init(viewer) ->
     ok = pg:join(room, self()),
-    {[{text, <<"listening">>}], State}.
+    {[{text, <<"listening">>}], viewer};
+websocket_init(publisher) ->
+    {[], publisher}.
 
-websocket_handle(_Frame, State) -> {[], State}.
+%% Not by POST: requests that overtake each other on one connection have a process each, and no order.
+websocket_handle({text, Text}, publisher) ->
+    [Viewer ! {change, Text} || Viewer <- pg:get_members(room)],
+    {[], publisher};
+websocket_handle(_Frame, State) ->
+    {[], State}.
 
 websocket_info({change, Text}, State) -> {[{text, Text}], State};
 websocket_info(_Other, State) -> {[], State}.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::audience::Audience;
-use super::peers::{Dialect, Host};
+use super::peers::{Dialect, Processes};
 use crate::process_figures::memory_kib;
 
 /// How long everything rests before memory is read.
@@ -25,7 +25,7 @@ pub struct Idle {
 ///
 /// # Errors
 /// When they cannot connect.
-pub fn measure(dialect: &dyn Dialect, host: &Host, connections: usize, network: u8) -> Result<Idle> {
+pub fn measure(dialect: &dyn Dialect, host: &dyn Processes, connections: usize, network: u8) -> Result<Idle> {
     std::thread::sleep(REST);
     let before = (memory_of(&host.pids()), kernel_kib());
     // At rest nobody compares CPU: the generator may sleep.

@@ -19,13 +19,13 @@ pub mod yardstick;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use self::audience::Audience;
 use self::idle::Idle;
 use self::peers::{OURS, OurServer, Peer, Running};
-use self::report::{Comparison, Row};
+use self::report::{Comparison, NOT_ASKED_FOR, Row};
 use self::stage::Stage;
 use self::workload::{Play, Visit, Workload};
 use crate::clock;
@@ -219,12 +219,10 @@ impl<'a> Run<'a> {
     fn new(args: &'a CompareArgs, stage: &'a Stage, workload: Workload) -> Self {
         let contestants = Contestant::all(args);
         let row = |contestant: &Contestant| {
-            let not_tried = if args.wants(contestant.name()) {
-                contestant.missing(stage)
-            } else {
-                Some("not asked for".to_owned())
-            };
-            if let Some(why) = &not_tried {
+            let is_wanted = args.wants(contestant.name());
+            let not_tried =
+                if is_wanted { contestant.missing(stage) } else { Some(NOT_ASKED_FOR.to_owned()) };
+            if let Some(why) = not_tried.as_ref().filter(|_| is_wanted) {
                 eprintln!("{}: not tried: {why}", contestant.name());
             }
             let about = if not_tried.is_some() { String::new() } else { contestant.about() };
@@ -283,7 +281,10 @@ impl<'a> Run<'a> {
             .and_then(|audience| {
                 Play::new(&audience, dialect, host, line, self.message_bytes)?.visit(&self.workload)
             })
-            .with_context(|| running.host.last_words());
+            .map_err(|problem| match running.host.last_words() {
+                nothing if nothing.is_empty() => problem,
+                words => problem.context(words),
+            });
         let stopped = running.host.stop().await;
         let visit = visited?;
         stopped?;

@@ -10,6 +10,9 @@ use super::workload::{Cell, IN_FLIGHT, Visit, Workload};
 use crate::crowd::round3;
 use crate::process_figures::machine;
 
+/// Why most peers are not tried in a small run.
+pub const NOT_ASKED_FOR: &str = "not asked for";
+
 /// What was found of one server.
 #[derive(Debug, Clone, Default)]
 pub struct Row {
@@ -217,7 +220,13 @@ impl Comparison {
         lines.push(self.conditions());
         lines.extend(tried.map(|row| format!("- {}: {}.", row.name, row.about)));
         let not_tried = self.rows.iter().filter_map(|row| Some((row.name, row.not_tried.as_ref()?)));
-        lines.extend(not_tried.map(|(name, why)| format!("- {name}: not tried: {why}.")));
+        let (not_asked_for, not_tried): (Vec<_>, Vec<_>) =
+            not_tried.partition(|(_, why)| *why == NOT_ASKED_FOR);
+        lines.extend(not_tried.iter().map(|(name, why)| format!("- {name}: not tried: {why}.")));
+        if !not_asked_for.is_empty() {
+            let names: Vec<&str> = not_asked_for.iter().map(|(name, _)| *name).collect();
+            lines.push(format!("- {NOT_ASKED_FOR}: {}.", names.join(", ")));
+        }
         lines.join("\n") + "\n"
     }
 

@@ -121,7 +121,8 @@ impl Process {
 
     /// Seen from outside: the first connection to `raw` is its publisher's, and none may be spent on looking.
     fn has_opened_its_port(&self) -> bool {
-        let listening = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let listening = read("/proc/net/tcp") + &read("/proc/net/tcp6");
         let wanted = format!(":{:04X}", self.address.port());
         listening.lines().any(|line| {
             let fields: Vec<&str> = line.split_whitespace().take(4).collect();

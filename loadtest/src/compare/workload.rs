@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::audience::Audience;
 use super::cpu::CpuReading;
-use super::peers::{Dialect, Host, Publication};
+use super::peers::{Dialect, Processes, Publication};
 use crate::clock;
 
 /// Whatever is published must have reached everybody within this time, or it counts as lost.
@@ -83,11 +83,12 @@ pub struct Visit {
 pub struct Play<'a> {
     audience: &'a Audience<'a>,
     dialect: &'a dyn Dialect,
-    host: &'a Host,
+    host: &'a dyn Processes,
     line: Option<TcpStream>,
     payload_bytes: usize,
     published: usize,
     answers: Vec<u8>,
+    heard_within: Duration,
 }
 
 impl<'a> Play<'a> {
@@ -98,14 +99,21 @@ impl<'a> Play<'a> {
     pub fn new(
         audience: &'a Audience<'a>,
         dialect: &'a dyn Dialect,
-        host: &'a Host,
+        host: &'a dyn Processes,
         line: Option<TcpStream>,
         payload_bytes: usize,
     ) -> Result<Self> {
         if let Some(line) = &line {
             line.set_nonblocking(true)?;
         }
-        Ok(Self { audience, dialect, host, line, payload_bytes, published: 0, answers: Vec::new() })
+        let answers = Vec::new();
+        let heard_within = HEARD_WITHIN;
+        Ok(Self { audience, dialect, host, line, payload_bytes, published: 0, answers, heard_within })
+    }
+
+    /// Takes what has not reached everybody within this time for lost; else 30 s.
+    pub fn patient(self, heard_within: Duration) -> Self {
+        Self { heard_within, ..self }
     }
 
     /// Does the whole workload once.
@@ -164,7 +172,7 @@ impl<'a> Play<'a> {
     fn wait_for(&self, publications: usize) -> Result<()> {
         let enough =
             |audience: &Audience<'_>| audience.with_ledger(|ledger| ledger.finished().len()) >= publications;
-        self.audience.turn_until(clock::now() + HEARD_WITHIN, enough)
+        self.audience.turn_until(clock::now() + self.heard_within, enough)
     }
 
     fn measured(&mut self, count: usize, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Cell> {

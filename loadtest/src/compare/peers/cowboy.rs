@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::http::Plain;
-use super::{Host, Peer, Running, missing_file, missing_program};
+use super::http::{Plain, websocket_line};
+use super::{Dialect, Host, Peer, Publication, Running, Tell, missing_file, missing_program};
 use crate::compare::stage::Stage;
+use crate::reactor::Target;
+use crate::wire;
 
 /// See the [module](self).
 pub struct Cowboy;
@@ -17,7 +19,8 @@ impl Peer for Cowboy {
     }
 
     fn about(&self) -> String {
-        "Cowboy 2.8 on Erlang/OTP, a process per viewer, peers/room.erl; POST".to_owned()
+        "Cowboy 2.8 on Erlang/OTP, a process per viewer, peers/room.erl; published to by a WebSocket"
+            .to_owned()
     }
 
     fn missing(&self, stage: &Stage) -> Option<String> {
@@ -36,8 +39,29 @@ impl Peer for Cowboy {
         }
         arguments.extend(["-run", "room", "start", &port]);
         let process = stage.start(Path::new("erl"), &arguments, port.parse()?)?;
-        let line = Some(process.connect()?);
-        let dialect = Box::new(Plain { address: process.address, confirmation: Some("listening") });
+        let line = Some(websocket_line(&process, "/publish")?);
+        let dialect = Box::new(Room(Plain { address: process.address, confirmation: Some("listening") }));
         Ok(Running { host: Host::Peer(process), dialect, line })
+    }
+}
+
+/// As most peers, but published to by a WebSocket.
+struct Room(Plain);
+
+impl Dialect for Room {
+    fn target(&self, viewer: usize) -> Target {
+        self.0.target(viewer)
+    }
+
+    fn confirms(&self) -> bool {
+        self.0.confirms()
+    }
+
+    fn hear(&self, kept: &mut Vec<u8>, frame: &[u8], tell: Tell<'_>) -> Result<()> {
+        self.0.hear(kept, frame, tell)
+    }
+
+    fn publication(&self, _number: usize, payload: &str) -> Publication {
+        Publication::OnLine(wire::text_frame(payload))
     }
 }

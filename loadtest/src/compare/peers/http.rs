@@ -1,11 +1,14 @@
 //! What most peers have in common: a WebSocket whose text frames are the messages, published to by HTTP POST.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{Dialect, Heard, Publication, Tell};
+use crate::compare::stage::Process;
 use crate::reactor::{Request, Target};
+use crate::wire::{self, Upgrade};
 
 /// See the [module](self).
 pub struct Plain {
@@ -49,4 +52,26 @@ pub fn post(address: SocketAddr, path: &str, payload: &str) -> Vec<u8> {
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     (head + payload).into_bytes()
+}
+
+/// A publisher's connection that is a WebSocket.
+///
+/// # Errors
+/// When the server does not agree.
+pub fn websocket_line(process: &Process, path: &str) -> Result<TcpStream> {
+    let mut line = process.connect()?;
+    let upgrade = Upgrade::default();
+    line.write_all(upgrade.request(&process.address.to_string(), path, "").as_bytes())?;
+    let mut answer = Vec::new();
+    let length = loop {
+        if let Some(length) = wire::head_len(&answer)? {
+            break length;
+        }
+        let mut piece = [0; 1_024];
+        let read = line.read(&mut piece)?;
+        ensure!(read > 0, "closed during the handshake");
+        answer.extend_from_slice(&piece[..read]);
+    };
+    upgrade.check(&String::from_utf8_lossy(&answer[..length]))?;
+    Ok(line)
 }

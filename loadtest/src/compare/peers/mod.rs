@@ -86,23 +86,34 @@ pub enum Host {
     Ours(Box<ServerProcess>),
 }
 
-impl Host {
-    /// The server itself.
-    pub fn pids(&self) -> Vec<u32> {
+/// Whose CPU and memory are measured.
+pub trait Processes {
+    /// The server itself, now.
+    fn pids(&self) -> Vec<u32>;
+
+    /// Its database, which is told apart.
+    fn postgres(&self) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
+impl Processes for Host {
+    fn pids(&self) -> Vec<u32> {
         match self {
             Self::Peer(process) => process.pids(),
             Self::Ours(process) => vec![process.pid],
         }
     }
 
-    /// The database, which is told apart.
-    pub fn postgres(&self) -> Vec<u32> {
+    fn postgres(&self) -> Vec<u32> {
         match self {
             Self::Peer(_) => Vec::new(),
             Self::Ours(process) => postgres_pids(Some(process.pid), Some(&process.data_directory())),
         }
     }
+}
 
+impl Host {
     /// What it said last, for a visit that failed.
     pub fn last_words(&self) -> String {
         match self {

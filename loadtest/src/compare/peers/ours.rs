@@ -55,10 +55,8 @@ impl OurServer {
         launch.pin_to_core = stage.server_core;
         let process = launch.start().await?;
         match open_amphi(&process, choosers).await {
-            Ok((room, doors)) => {
-                let dialect =
-                    Box::new(Live { address: room.address, room, doors, choosers, begins_at: Rc::default() });
-                Ok(Running { host: Host::Ours(Box::new(process)), dialect, line: None })
+            Ok(live) => {
+                Ok(Running { host: Host::Ours(Box::new(process)), dialect: Box::new(live), line: None })
             }
             Err(problem) => {
                 process.stop().await?;
@@ -68,7 +66,7 @@ impl OurServer {
     }
 }
 
-async fn open_amphi(process: &ServerProcess, choosers: usize) -> Result<(Rc<Room>, Doors)> {
+async fn open_amphi(process: &ServerProcess, choosers: usize) -> Result<Live> {
     let amphi = process.import(&import(process, choosers)?).await?;
     let doors = process.links(&amphi).await?;
     ensure!(doors.interns.len() == choosers, "{} links for {choosers} interns", doors.interns.len());
@@ -80,7 +78,8 @@ async fn open_amphi(process: &ServerProcess, choosers: usize) -> Result<(Rc<Room
     if let Some(fault) = room.faults().0.first() {
         bail!("while everybody passed: {} {}", fault.client, fault.what);
     }
-    Ok((room, doors))
+    let (authority, address) = (room.authority.clone(), room.address);
+    Ok(Live { authority, address, amphi, doors, begins_at: Rc::default() })
 }
 
 async fn submit(room: &Rc<Room>, door: &Door, action: Action) -> Result<()> {
@@ -110,10 +109,10 @@ fn import(process: &ServerProcess, interns: usize) -> Result<Import> {
 
 /// The live protocol.
 struct Live {
-    room: Rc<Room>,
+    authority: String,
     address: SocketAddr,
+    amphi: String,
     doors: Doors,
-    choosers: usize,
     /// The position of the snapshot that everybody begins with.
     begins_at: Rc<Cell<Option<u64>>>,
 }
@@ -148,8 +147,8 @@ impl Dialect for Live {
     fn target(&self, viewer: usize) -> Target {
         let door = self.door(viewer);
         let request = Request {
-            host: self.room.authority.clone(),
-            path: door.role.socket_path(&self.room.amphi),
+            host: self.authority.clone(),
+            path: door.role.socket_path(&self.amphi),
             headers: wire::bearer(&door.token),
         };
         Target { address: self.address, source: None, request: Some(request) }
@@ -184,7 +183,7 @@ impl Dialect for Live {
             "post": post_of(number),
         });
         // Whoever chooses is a viewer, too.
-        Publication::ByViewer(number.min(self.choosers - 1), wire::text_frame(&command.to_string()))
+        Publication::ByViewer(number, wire::text_frame(&command.to_string()))
     }
 
     fn reader(&self) -> Option<Reader> {
