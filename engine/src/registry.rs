@@ -3,6 +3,7 @@
 //! A sharded map from amphi to room. No guard of the map leaves this module or lives across an await:
 //! guards are `Send`, and would deadlock there.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,11 @@ const TAKEOVER_ATTEMPTS: u32 = 20;
 /// …and the pause between them.
 const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
 
-/// Amphis opened at the same time at the start: as many as the database answers without queueing.
-const OPENED_AT_ONCE: usize = 8;
+/// Amphis taken over in one statement at the start: enough that the statement does not count beside what is
+/// read, few enough that what is read fits in memory, even of the longest ones (some MB each).
+const OPENED_TOGETHER: usize = 32;
+/// Statements under way at the same time: while one is answered, what others have read is replayed.
+const OPENINGS_AT_ONCE: usize = 4;
 
 type Slot = Arc<Mutex<Option<Arc<Room>>>>;
 
@@ -86,23 +90,14 @@ impl Registry {
 
     async fn room_once(&self, amphi: AmphiId) -> Result<Arc<Room>, JournalError> {
         if self.surroundings.stopping.is_cancelled() {
-            return Err(JournalError::Unavailable("this server is stopping".to_owned()));
+            return Err(stopping());
         }
         let (slot, mut room) = self.slot(amphi).await;
         if let Some(room) = room.as_ref().filter(|room| room.is_in_service()) {
             return Ok(Arc::clone(room));
         }
-        match Room::open(amphi, self.surroundings.clone()).await {
-            Ok(opened) => {
-                *room = Some(Arc::clone(&opened));
-                Ok(opened)
-            }
-            Err(error) => {
-                // Ids that do not exist must not fill the map.
-                self.rooms.remove_if(&amphi, |_, kept| Arc::ptr_eq(kept, &slot));
-                Err(error)
-            }
-        }
+        let opened = Room::open(amphi, self.surroundings.clone()).await;
+        self.keep(amphi, &slot, &mut room, opened)
     }
 
     /// The place of an amphi's room, held. Whoever waited for one that was given up meanwhile begins
@@ -135,33 +130,99 @@ impl Registry {
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot even say which there are.
-    pub async fn open_unfinished(&self) -> Result<(usize, usize), JournalError> {
+    pub async fn open_unfinished(self: &Arc<Self>) -> Result<(usize, usize), JournalError> {
         let mut left = self.surroundings.journal.unfinished().await?;
         let (mut opened, mut failed) = (0, 0);
         for attempt in 1..=TAKEOVER_ATTEMPTS {
-            let tried: Vec<(AmphiId, Result<Arc<Room>, JournalError>)> = futures_util::stream::iter(left)
-                .map(|amphi| async move { (amphi, self.room_once(amphi).await) })
-                .buffer_unordered(OPENED_AT_ONCE)
-                .collect()
-                .await;
-            left = Vec::new();
-            for (amphi, room) in tried {
-                match room {
-                    Ok(_) => opened += 1,
-                    // Only waiting helps against an owner that has not quite gone, and only against it.
-                    Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => left.push(amphi),
-                    Err(error) => {
-                        tracing::error!(%amphi, %error, "the amphi could not be taken into service");
-                        failed += 1;
+            let mut waits_for_its_owner = Vec::new();
+            let mut opening = futures_util::stream::iter(left.chunks(OPENED_TOGETHER))
+                .map(|amphis| {
+                    // In a task of its own: reading what was written is work for every core.
+                    let (registry, amphis) = (Arc::clone(self), amphis.to_vec());
+                    tokio::spawn(async move { registry.open_together(&amphis).await })
+                })
+                .buffered(OPENINGS_AT_ONCE);
+            while let Some(tried) = opening.next().await {
+                for (amphi, result) in tried.unwrap_or_else(|broken| resume_unwind(broken.into_panic())) {
+                    match result {
+                        Ok(()) => opened += 1,
+                        // Only waiting helps against an owner that has not quite gone, and only against it.
+                        Err(JournalError::OwnedByAnother) if attempt < TAKEOVER_ATTEMPTS => {
+                            waits_for_its_owner.push(amphi);
+                        }
+                        Err(error) => {
+                            tracing::error!(%amphi, %error, "the amphi could not be taken into service");
+                            failed += 1;
+                        }
                     }
                 }
             }
-            if left.is_empty() {
+            drop(opening);
+            if waits_for_its_owner.is_empty() {
                 break;
             }
+            left = waits_for_its_owner;
             tokio::time::sleep(TAKEOVER_PAUSE).await;
         }
         Ok((opened, failed))
+    }
+
+    /// Takes these amphis into service, in one go where that can be, without waiting for owners that go.
+    pub async fn open_together(&self, amphis: &[AmphiId]) -> Vec<(AmphiId, Result<(), JournalError>)> {
+        let mut opened = self.take_together(amphis).await;
+        for (amphi, result) in &mut opened {
+            // What kept all of them from opening may concern only one.
+            if matches!(result, Err(JournalError::Unavailable(_))) {
+                *result = self.room_once(*amphi).await.map(|_| ());
+            }
+        }
+        opened
+    }
+
+    async fn take_together(&self, amphis: &[AmphiId]) -> Vec<(AmphiId, Result<(), JournalError>)> {
+        if self.surroundings.stopping.is_cancelled() {
+            return amphis.iter().map(|amphi| (*amphi, Err(stopping()))).collect();
+        }
+        let mut opened = Vec::with_capacity(amphis.len());
+        let (mut wanted, mut slots) = (Vec::new(), Vec::new());
+        // In their order, so that two who open the same ones do not wait for one another.
+        for amphi in amphis {
+            let (slot, room) = self.slot(*amphi).await;
+            if room.as_ref().is_some_and(|room| room.is_in_service()) {
+                opened.push((*amphi, Ok(())));
+            } else {
+                wanted.push(*amphi);
+                slots.push((slot, room));
+            }
+        }
+        let taken = self.surroundings.journal.take(&wanted).await;
+        for ((amphi, (slot, mut room)), taken) in wanted.into_iter().zip(slots).zip(taken) {
+            let result = taken.and_then(|taken| Room::open_taken(amphi, self.surroundings.clone(), &taken));
+            let result = self.keep(amphi, &slot, &mut room, result);
+            opened.push((amphi, result.map(|_| ())));
+        }
+        opened
+    }
+
+    /// Keeps a room that was opened, or gives its place up.
+    fn keep(
+        &self,
+        amphi: AmphiId,
+        slot: &Slot,
+        place: &mut Option<Arc<Room>>,
+        opened: Result<Arc<Room>, JournalError>,
+    ) -> Result<Arc<Room>, JournalError> {
+        match opened {
+            Ok(room) => {
+                *place = Some(Arc::clone(&room));
+                Ok(room)
+            }
+            Err(error) => {
+                // Ids that do not exist must not fill the map.
+                self.rooms.remove_if(&amphi, |_, kept| Arc::ptr_eq(kept, slot));
+                Err(error)
+            }
+        }
     }
 
     /// Says once a second that this server is alive, until it stops.
@@ -210,4 +271,8 @@ impl Registry {
         self.surroundings.owners.wait().await;
         self.surroundings.journal.release_all(served_until).await
     }
+}
+
+fn stopping() -> JournalError {
+    JournalError::Unavailable("this server is stopping".to_owned())
 }

@@ -89,6 +89,13 @@ impl Server {
         Some(room)
     }
 
+    /// Opens many at once, as a start does.
+    pub async fn open_together(&self, amphis: &[usize]) {
+        let amphis: Vec<_> = amphis.iter().map(|amphi| amphi_id(*amphi)).collect();
+        // What is not open then is opened when it is asked for.
+        let _ = tokio::time::timeout(ROOM_WITHIN, self.registry.open_together(&amphis)).await;
+    }
+
     /// Makes the room of a new amphi.
     pub async fn create(&self, amphi: usize) -> bool {
         let id = amphi_id(amphi);

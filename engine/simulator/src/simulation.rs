@@ -190,8 +190,18 @@ impl<'p> Simulation<'p> {
         let machine = &mut self.machines[index];
         machine.back_at = None;
         let mut server = Server::start(number, &self.store, &machine.wall, world, self.lag, &self.oracle);
-        for amphi in (0..world.amphis.len()).filter(|amphi| self.machine_of(*amphi) == index) {
-            let known = server.create(amphi).await && server.room(amphi).await.is_some();
+        let amphis = (0..world.amphis.len()).filter(|amphi| self.machine_of(*amphi) == index);
+        let amphis: Vec<usize> = amphis.collect();
+        let mut made = Vec::with_capacity(amphis.len());
+        for amphi in &amphis {
+            made.push(server.create(*amphi).await);
+        }
+        // One by one, too: that is how a room comes back that went out of service alone.
+        if number.is_multiple_of(2) {
+            server.open_together(&amphis).await;
+        }
+        for (amphi, made) in amphis.into_iter().zip(made) {
+            let known = made && server.room(amphi).await.is_some();
             self.oracle().count(if known { "room.opened" } else { "room.not_opened" });
         }
         self.machines[index].server = Some(server);

@@ -2,6 +2,7 @@
 
 #[path = "../../tests/support/postgres.rs"]
 mod database;
+mod owning;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::*;
+use owning::*;
 
 const NOVEMBER: Period = Period { year: 2027, half: Half::November };
 const MAY: Period = Period { year: 2027, half: Half::May };
@@ -183,6 +185,9 @@ both_journals! {
     old_and_new_owner_in_one_group,
     a_live_owner_keeps_its_amphi,
     p5_whoever_was_succeeded_learns_it_with_the_next_heartbeat,
+    p5_an_amphi_that_was_lost_before_it_was_in_service_is_lost,
+    f10_many_are_taken_in_one_go_each_with_its_own_answer,
+    f10_of_two_who_take_the_same_ones_each_amphi_has_one_owner,
     a10_a_successor_learns_when_its_predecessor_was_last_seen,
     c7_of_two_successors_one_gets_the_amphi,
     unfinished_amphis_are_those_without_an_end,
@@ -414,117 +419,6 @@ async fn one_conflict_in_a_group_harms_nobody_else(stage: Stage) {
     assert_eq!(answers[4], Err(AppendError::Fenced));
     for (number, entries) in [(1, 1), (2, 1), (3, 0), (4, 1), (5, 0)] {
         assert_eq!(server.load(amphi(number)).await.unwrap().len(), entries, "amphi {number}");
-    }
-}
-
-async fn whoever_was_replaced_writes_nothing(stage: Stage) {
-    let (old, pen) = stage.owner(amphi(1)).await;
-    old.append(pen.opens()).await.unwrap();
-    let pen = pen.after(&pen.opens());
-    old.dies().await;
-    let new = stage.server().await;
-    let lease = new.acquire(amphi(1)).await.unwrap();
-    assert!(lease.epoch > pen.epoch);
-    assert_eq!(old.append(pen.places(100, NOVEMBER, 1, 1)).await, Err(AppendError::Fenced));
-    assert_eq!(new.load(amphi(1)).await.unwrap().len(), 1);
-    let chosen = new.append(pen.with_epoch(lease.epoch).places(100, NOVEMBER, 1, 1)).await;
-    assert_eq!(chosen, Ok(()), "neither the number nor the seat was used up");
-}
-
-async fn old_and_new_owner_in_one_group(stage: Stage) {
-    for old_first in [true, false] {
-        let id = amphi(u128::from(old_first) + 1);
-        let (server, old) = stage.owner(id).await;
-        let new = old.with_epoch(server.acquire(id).await.unwrap().epoch);
-        let mut group = [old.places(100, NOVEMBER, 1, 1), new.places(200 + id.0.as_u128(), NOVEMBER, 1, 1)];
-        let mut expected = [Err(AppendError::Fenced), Ok(())];
-        if !old_first {
-            group.reverse();
-            expected.reverse();
-        }
-        let answers = join_all(group.into_iter().map(|append| server.append(append))).await;
-        assert_eq!(answers, expected);
-        let entries = server.load(id).await.unwrap();
-        assert_eq!(entries, new.opens().entries, "the new owner's, and nothing else");
-        let placed = server.placed_elsewhere(amphi(9), NOVEMBER, &[person(100)]).await;
-        assert_eq!(placed, Ok(Vec::new()));
-    }
-}
-
-async fn p5_whoever_was_succeeded_learns_it_with_the_next_heartbeat(stage: Stage) {
-    let (first, _) = stage.owner(amphi(1)).await;
-    first.create(amphi(2), "Another", NOVEMBER).await.unwrap();
-    first.acquire(amphi(2)).await.unwrap();
-    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1_000);
-    let in_service = [amphi(1), amphi(2)];
-    assert_eq!(first.heartbeat(at(1), &in_service).await, Ok(Vec::new()));
-    // Its lock is lost, not its life: somebody else takes one of its amphis.
-    first.dies().await;
-    stage.server().await.acquire(amphi(1)).await.unwrap();
-    // The first beat may find the connection broken, and makes a new one.
-    let lost = match first.heartbeat(at(2), &in_service).await {
-        Err(_) => first.heartbeat(at(3), &in_service).await,
-        lost => lost,
-    };
-    assert_eq!(lost, Ok(vec![amphi(1)]));
-}
-
-async fn a_live_owner_keeps_its_amphi(stage: Stage) {
-    let (owner, pen) = stage.owner(amphi(1)).await;
-    let other = stage.server().await;
-    assert_eq!(other.acquire(amphi(1)).await, Err(JournalError::OwnedByAnother));
-    assert_eq!(owner.append(pen.opens()).await, Ok(()), "the attempt took nothing away");
-    let again = owner.acquire(amphi(1)).await.unwrap();
-    assert!(again.epoch > pen.epoch, "its own owner may always begin anew");
-}
-
-async fn a10_a_successor_learns_when_its_predecessor_was_last_seen(stage: Stage) {
-    let (first, pen) = stage.owner(amphi(1)).await;
-    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1_000);
-    first.heartbeat(at(1), &[]).await.unwrap();
-    first.heartbeat(at(2), &[]).await.unwrap();
-    first.dies().await;
-    let second = stage.server().await;
-    let lease = second.acquire(amphi(1)).await.unwrap();
-    assert_eq!(lease, Lease { epoch: pen.epoch + 1, previous_seen_at: Some(at(2)) });
-    second.append(pen.with_epoch(lease.epoch).opens()).await.unwrap();
-    second.heartbeat(at(5), &[]).await.unwrap();
-    second.release_all(at(6)).await.unwrap();
-    let third = stage.server().await;
-    let lease = third.acquire_freed(amphi(1)).await;
-    assert_eq!(lease, Lease { epoch: pen.epoch + 2, previous_seen_at: Some(at(6)) });
-    // The third goes before it has written anything: it has given nothing back.
-    third.release_all(at(9)).await.unwrap();
-    let fourth = stage.server().await;
-    let lease = fourth.acquire_freed(amphi(1)).await;
-    assert_eq!(lease, Lease { epoch: pen.epoch + 3, previous_seen_at: Some(at(6)) });
-}
-
-impl Server {
-    /// After a release; the database takes a moment to notice that the lock's connection is gone.
-    async fn acquire_freed(&self, amphi: AmphiId) -> Lease {
-        for _ in 0..10_000 {
-            match self.acquire(amphi).await {
-                Err(JournalError::OwnedByAnother) => tokio::task::yield_now().await,
-                lease => return lease.unwrap(),
-            }
-        }
-        panic!("it was never freed");
-    }
-}
-
-async fn c7_of_two_successors_one_gets_the_amphi(stage: Stage) {
-    for number in 1..=10 {
-        let (gone, pen) = stage.owner(amphi(number)).await;
-        gone.dies().await;
-        let (left, right) = (stage.server().await, stage.server().await);
-        let leases = tokio::join!(left.acquire(amphi(number)), right.acquire(amphi(number)));
-        let epoch = pen.epoch + 1;
-        match leases {
-            (Ok(lease), Err(JournalError::OwnedByAnother))
-            | (Err(JournalError::OwnedByAnother), Ok(lease)) => assert_eq!(lease.epoch, epoch),
-            other => panic!("both, or neither: {other:?}"),
-        }
     }
 }
 

@@ -32,6 +32,15 @@ pub struct Lease {
     pub previous_seen_at: Option<Timestamp>,
 }
 
+/// An amphi that was taken over, and everything that was written in it.
+#[derive(Debug)]
+pub struct Taken {
+    /// The right to write.
+    pub lease: Lease,
+    /// Every entry, in order, with its chain checked.
+    pub entries: Vec<Entry>,
+}
+
 /// A seat taken by one of the entries of an [`Append`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAssignment {
@@ -138,6 +147,22 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Every entry of an amphi, in order, with its chain checked.
     fn load(&self, amphi: AmphiId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+
+    /// Takes ownership of several amphis and reads them; the answers stand in the order of `amphis`, and none
+    /// depends on another one's.
+    fn take<'a>(&'a self, amphis: &'a [AmphiId]) -> BoxFuture<'a, Vec<Result<Taken, JournalError>>> {
+        async move {
+            let mut taken = Vec::with_capacity(amphis.len());
+            for amphi in amphis {
+                taken.push(match self.acquire(*amphi).await {
+                    Ok(lease) => self.load(*amphi).await.map(|entries| Taken { lease, entries }),
+                    Err(error) => Err(error),
+                });
+            }
+            taken
+        }
+        .boxed()
+    }
 
     /// The hash up to entry `seq`; `None` when there is no such entry, or no such amphi.
     fn hash_at(&self, amphi: AmphiId, seq: u64) -> BoxFuture<'_, Result<Option<Hash>, JournalError>> {

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::eligibility::Eligibility;
 use crate::fanout::{FanOut, Line, ViewerKey};
 use crate::frame::Frame;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Taken};
 use crate::ledger::Ledger;
 use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY};
 use crate::persons::Persons;
@@ -111,9 +111,25 @@ impl Room {
     /// # Errors
     /// [`JournalError`]: unknown, owned by another live server, damaged, or no answer.
     pub async fn open(id: AmphiId, surroundings: Surroundings) -> Result<Arc<Self>, JournalError> {
+        let loaded = owner::load(id, &surroundings).await?;
+        Ok(Self::in_service(id, surroundings, loaded))
+    }
+
+    /// Takes an amphi into service that was taken over with many others.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`]
+    pub(crate) fn open_taken(
+        id: AmphiId,
+        surroundings: Surroundings,
+        taken: &Taken,
+    ) -> Result<Arc<Self>, JournalError> {
+        Ok(Self::in_service(id, surroundings, owner::replay(id, taken)?))
+    }
+
+    fn in_service(id: AmphiId, surroundings: Surroundings, loaded: owner::Loaded) -> Arc<Self> {
         // Stops with the server, or alone.
         let surroundings = Surroundings { stopping: surroundings.stopping.child_token(), ..surroundings };
-        let loaded = owner::load(id, &surroundings).await?;
         let (mailbox, commands) = mpsc::channel(MAILBOX_COMMANDS_MAX);
         let room = Arc::new(Self {
             id,
@@ -125,7 +141,7 @@ impl Room {
         let owner = owner::own(Arc::clone(&room), commands, loaded.down_since);
         room.surroundings.owners.spawn(owner);
         tokio::spawn(pump::pump(Arc::clone(&room)));
-        Ok(room)
+        room
     }
 
     /// Which amphi.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
-use crate::journal::{Append, AppendError, JournalError};
+use crate::journal::{Append, AppendError, JournalError, Taken};
 use crate::ledger::{Committed, Ledger, Prepared, changes_the_list};
 use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
 use crate::protocol::{CloseCode, Outcome};
@@ -37,9 +37,14 @@ pub(super) struct Loaded {
 pub(super) async fn load(id: AmphiId, surroundings: &Surroundings) -> Result<Loaded, JournalError> {
     let lease = surroundings.journal.acquire(id).await?;
     let entries = surroundings.journal.load(id).await?;
+    replay(id, &Taken { lease, entries })
+}
+
+/// What the journal comes to.
+pub(super) fn replay(id: AmphiId, Taken { lease, entries }: &Taken) -> Result<Loaded, JournalError> {
     let mut recent = VecDeque::new();
     let resumable_from = entries.len().saturating_sub(RESUME_CHANGES_MAX);
-    let ledger = Ledger::replay(id, lease.epoch, &entries, |entry, event, amphi| {
+    let ledger = Ledger::replay(id, lease.epoch, entries, |entry, event, amphi| {
         if changes_the_list(event) {
             recent.clear();
         } else if entry.seq > resumable_from as u64 {

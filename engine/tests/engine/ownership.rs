@@ -128,6 +128,57 @@ async fn a_start_takes_every_unfinished_amphi_into_service() {
     assert_eq!(second.open_unfinished().await, Ok((2, 0)));
 }
 
+/// Three amphis, published by a server that has stopped.
+async fn three_left_behind() -> (MemoryJournal, ManualClock) {
+    let (clock, store) = (ManualClock::at(at("08:00")), MemoryJournal::new());
+    let first = Registry::new(Arc::new(store.another_server()), Arc::new(clock.clone()));
+    for number in 1..=3 {
+        publish(&first, number, setup(1, &[1])).await;
+    }
+    first.stop().await.unwrap();
+    (store, clock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_start_waits_for_owners_that_go_and_for_no_answer_in_common() {
+    let (store, clock) = three_left_behind().await;
+    let journal = FaultyJournal::new(store.another_server());
+    let gone = || JournalError::Unavailable("no answer".to_owned());
+    journal.refuses_ownership([JournalError::OwnedByAnother, gone(), JournalError::OwnedByAnother]);
+    let second = Registry::new(journal.clone(), Arc::new(clock.clone()));
+    assert_eq!(second.open_unfinished().await, Ok((3, 0)), "two had to be waited for, one to be asked alone");
+    // A live owner is waited for in vain, and keeps what it has.
+    let third = Registry::new(Arc::new(store.another_server()), Arc::new(clock));
+    assert_eq!(third.open_unfinished().await, Ok((0, 3)));
+    let room = second.room(amphi(2)).await.unwrap();
+    done(room.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+}
+
+#[tokio::test]
+async fn f10_who_asks_during_a_start_gets_the_room_that_the_start_opens() {
+    let (store, clock) = three_left_behind().await;
+    let journal = FaultyJournal::new(store.another_server());
+    let second = Registry::new(journal, Arc::new(clock));
+    let (before, opened, beside, during) = tokio::join!(
+        second.room(amphi(1)),
+        second.open_unfinished(),
+        second.open_unfinished(),
+        second.room(amphi(3)),
+    );
+    assert_eq!((opened, beside), (Ok((3, 0)), Ok((3, 0))));
+    for (number, room) in [(1, before), (3, during)] {
+        assert!(Arc::ptr_eq(&room.unwrap(), &second.room(amphi(number)).await.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_opens_nothing_more() {
+    let (store, clock) = three_left_behind().await;
+    let second = Registry::new(Arc::new(store.another_server()), Arc::new(clock));
+    second.stop().await.unwrap();
+    assert_eq!(second.open_unfinished().await, Ok((0, 3)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_room_that_cannot_be_reloaded_stops() {
     for error in [JournalError::Damaged("entry 3".to_owned()), JournalError::OwnedByAnother] {
