@@ -22,7 +22,7 @@ use crate::reactor::{ConnectionId, End, Event, Request, Target, source_of};
 use crate::room::{GivenReceipt, Receipt, Room, ServiceNotice, count};
 use crate::server_clock::ServerClock;
 use crate::state::{Standing, number};
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Refusal};
 
 /// How long the first state may take.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -43,7 +43,7 @@ pub enum Phase {
 }
 
 /// A socket that has been upgraded and has not said hello yet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Opened(ConnectionId);
 
 /// See the [module](self).
@@ -199,6 +199,29 @@ impl Viewer {
         ready.map_err(|_| anyhow!("{}: no state within {} s", self.name(), READY_WITHIN.as_secs()))?
     }
 
+    /// Comes at once, and again as the protocol says if that fails; ends when it knows a state.
+    ///
+    /// # Errors
+    /// When it was told something against the protocol.
+    pub async fn get_in(self: &Rc<Self>) -> Result<()> {
+        let is_coming = self.coming_back.get();
+        if !is_coming && let Err(problem) = self.connect().await {
+            count(&self.room.counts.failed_returns);
+            if problem.downcast_ref::<Refusal>().is_some() {
+                count(&self.room.counts.refused);
+            }
+            self.go_away();
+            tokio::task::spawn_local(Rc::clone(self).come_back());
+        }
+        loop {
+            match self.phase() {
+                Phase::Live => return Ok(()),
+                Phase::Failed => anyhow::bail!("{} failed", self.name()),
+                Phase::Away | Phase::Hello | Phase::Welcomed => self.news.notified().await,
+            }
+        }
+    }
+
     /// Breaks the connection without a word, as a lost network does, and comes back as the protocol says.
     pub fn cut(self: &Rc<Self>) {
         self.leave();
@@ -273,12 +296,17 @@ impl Viewer {
 
     async fn try_to_come_back(self: &Rc<Self>) {
         let mut longest = self.room.patience.first_return;
+        let mut advised = Duration::ZERO;
         while !self.room.over.get() {
-            tokio::time::sleep(longest.mul_f64(rand::random())).await;
-            if self.connect().await.is_ok() {
-                return count(&self.room.counts.reconnections);
-            }
+            tokio::time::sleep(advised + longest.mul_f64(rand::random())).await;
+            let Err(problem) = self.connect().await else { return count(&self.room.counts.reconnections) };
             count(&self.room.counts.failed_returns);
+            let refusal = problem.downcast_ref::<Refusal>();
+            if refusal.is_some() {
+                count(&self.room.counts.refused);
+            }
+            advised =
+                Duration::from_secs(refusal.and_then(|refusal| refusal.retry_after_seconds).unwrap_or(0));
             self.go_away();
             if self.phase.get() == Phase::Failed {
                 return;

@@ -78,9 +78,13 @@ pub async fn arrive(viewers: &[Rc<Viewer>], server: Option<u32>) -> Result<Arriv
 
         let (began, cpu_before) = (clock::now(), cpu());
         let hellos = opened.into_iter().map(async |(viewer, opened)| {
-            let opened = opened.with_context(|| viewer.name())?;
-            viewer.begin(opened)?;
-            viewer.ready().await
+            let begun = opened.with_context(|| viewer.name()).and_then(|opened| viewer.begin(opened));
+            match begun {
+                Ok(()) => viewer.ready().await,
+                // A server that was kept waiting for a hello has closed; who may, comes back.
+                Err(_) if viewer.room.reconnect => viewer.get_in().await,
+                Err(problem) => Err(problem),
+            }
         });
         let ready: Vec<Result<()>> = stream::iter(hellos).buffer_unordered(AT_ONCE).collect().await;
         ready.into_iter().collect::<Result<()>>()?;

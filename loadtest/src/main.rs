@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use amphi_loadtest::chaos::{self, ChaosArgs};
 use amphi_loadtest::compare::{self, CompareArgs, yardstick::YardstickArgs};
 use amphi_loadtest::report_page::RunReport;
+use amphi_loadtest::scenario_commands::{self, CommandsArgs};
+use amphi_loadtest::scenario_growth::{self, GrowthArgs};
 use amphi_loadtest::scenario_national::{self, NationalArgs};
 use amphi_loadtest::scenario_room::{self, Kind, RoomOptions};
+use amphi_loadtest::scenario_storm::{self, StormArgs};
 use amphi_loadtest::scenario_whole::{self, WholeArgs};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -63,6 +66,16 @@ enum Scenario {
     /// All sessions are open at the same time, choices come at the pace of turns, connections are lost and come back, a
     /// visitor asks for ordinary pages. Then every message, every journal and every receipt is checked.
     NationalDay(Box<NationalArgs>),
+    /// How fast choices are acknowledged, which is when they are durable: F7, F8
+    ///
+    /// At a steady rate, beside a large fan-out, one after the other, and as many at a time as there are amphis.
+    Commands(Box<CommandsArgs>),
+    /// Everybody comes at the same moment, and again after the server was killed: S3
+    Storm(Box<StormArgs>),
+    /// What a delivery costs as viewers and amphis grow: F11
+    ///
+    /// Many small amphis and one large one, then few amphis and many, take turns at the same rate.
+    Growth(Box<GrowthArgs>),
     /// Server and Postgres killed, frozen, cut and raced, then everything checked
     ///
     /// The promises that must survive it are held against what clients were told and what the exported journal
@@ -102,6 +115,9 @@ fn main() -> ExitCode {
             Scenario::NationalDay(args) => {
                 scenario_national::run(args).await.and_then(|run| told(&run, report))
             }
+            Scenario::Commands(args) => scenario_commands::run(args).await.and_then(|run| told(&run, report)),
+            Scenario::Storm(args) => scenario_storm::run(args).await.and_then(|run| told(&run, report)),
+            Scenario::Growth(args) => scenario_growth::run(args).await.and_then(|run| told(&run, report)),
             Scenario::Chaos(args) => Ok(chaos(args).await),
             Scenario::Compare(args) => compare(args, cli.report.as_deref()).await,
             Scenario::Yardstick(_) => Ok(ExitCode::SUCCESS),

@@ -5,7 +5,7 @@
 //! reactor, all latencies one tally. Absent: late choices, and turns that run out.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ const FAULTS_TOLD_MAX: usize = 20;
 /// How large.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
+    /// Tells its amphis and interns from those of others on the same server.
+    pub label: &'static str,
     /// Amphis.
     pub amphis: usize,
     /// Interns of each who are connected and choose.
@@ -90,10 +92,20 @@ impl Cast {
             free.choose(rng).context("no post is free")?.0
         };
         self.busy.set(true);
-        let choice = self.room.timing.borrow_mut().intend(rank, intended);
-        let answer = viewer.submit(Action::Choose(post), Some(choice)).await;
+        let taken = self.take(viewer, rank, post, intended).await;
         self.busy.set(false);
-        ensure!(answer? == Answer::Done, "{} chose post {post} and got no seat", viewer.name());
+        taken
+    }
+
+    async fn take(&self, viewer: &Rc<Viewer>, rank: u16, post: u16, intended: Instant) -> Result<()> {
+        let choice = self.room.timing.borrow_mut().intend(rank, intended);
+        let answer = viewer.submit(Action::Choose(post), Some(choice)).await?;
+        ensure!(answer == Answer::Done, "{} chose post {post} and was answered {answer:?}", viewer.name());
+        // The outcome may come before the change that everybody is told; who chooses next must know it.
+        while viewer.standing() != Standing::Placed {
+            ensure!(viewer.phase() != Phase::Failed, "{} failed", viewer.name());
+            viewer.news.notified().await;
+        }
         Ok(())
     }
 }
@@ -212,6 +224,40 @@ impl Nation {
         Ok(postponed)
     }
 
+    /// Every amphi's next interns choose as fast as each is told that it is their turn, `each` of them an amphi.
+    ///
+    /// # Errors
+    /// When one of the choices is not taken.
+    pub async fn choose_all_at_once(&self, each: usize, seed: u64) -> Result<()> {
+        let choosing = self.casts.iter().enumerate().map(async |(index, cast)| {
+            let mut rng = StdRng::seed_from_u64(seed + index as u64);
+            for _ in 0..each {
+                let placed = |viewer: &&Rc<Viewer>| viewer.standing() != Standing::Placed;
+                let Some(viewer) = cast.interns.iter().find(placed) else { return Ok(()) };
+                while viewer.standing() == Standing::Waiting {
+                    viewer.news.notified().await;
+                }
+                cast.choose(viewer, clock::now(), &mut rng).await?;
+            }
+            anyhow::Ok(())
+        });
+        futures_util::future::try_join_all(choosing).await.map(drop)
+    }
+
+    /// One choice after the other, each in the next amphi, `choices` in all.
+    ///
+    /// # Errors
+    /// When one of them is not taken.
+    pub async fn choose_one_by_one(&self, choices: usize, seed: u64) -> Result<()> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        for number in 0..choices {
+            let cast = &self.casts[number % self.casts.len()];
+            let viewer = cast.in_turn().context("nobody is in turn")?;
+            cast.choose(viewer, clock::now(), &mut rng).await?;
+        }
+        Ok(())
+    }
+
     /// Cuts connections at `rate` a second until `until`; they come back as the protocol says. Not those of interns
     /// whose turn it is: what their own absence takes says nothing of the server. How many.
     pub async fn cut_until(&self, until: Instant, rate: f64, seed: u64) -> u64 {
@@ -313,20 +359,26 @@ async fn import(launch: &Launch, size: Size) -> Result<Vec<(String, Doors)>> {
     let began = clock::now();
     // One more, so that a turn is open to the end.
     let listed = size.choosers + 1;
-    let folder = launch.file("lists");
+    let label = size.label;
+    let folder = launch.file(&format!("lists-{label}"));
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("posts.csv"), synthetic::posts_csv(synthetic::seats_for(listed)))?;
     let begun = (clock::wall() - TimeDelta::days(10)).format("%Y-%m-%d 00:00-23:00").to_string();
     let mut manifest = "titre;semestre;internes;postes;ouverture\n".to_owned();
     for amphi in 1..=size.amphis {
-        let interns = synthetic::interns_csv_of(&amphi.to_string(), listed);
+        let interns = synthetic::interns_csv_of(&format!("{label}{amphi}"), listed);
         std::fs::write(folder.join(format!("{amphi}.csv")), interns)?;
-        manifest += &format!("Amphi d'essai {amphi};2027-05;{amphi}.csv;posts.csv;{begun}\n");
+        manifest += &format!("Amphi {label} {amphi};2027-05;{amphi}.csv;posts.csv;{begun}\n");
     }
     let file = folder.join("manifest.csv");
     std::fs::write(&file, manifest)?;
-    launch.import_manifest(&file, TURN).await?;
-    let doors = launch.links_of_all().await?;
+    let ids = launch.import_manifest(&file, TURN).await?;
+    let mut doors: HashMap<String, Doors> = launch.links_of_all().await?.into_iter().collect();
+    let doors = ids.into_iter().map(|id| {
+        let of_it = doors.remove(&id).with_context(|| format!("no links of {id}"))?;
+        Ok((id, of_it))
+    });
+    let doors = doors.collect::<Result<Vec<_>>>()?;
     let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
     eprintln!("{} amphis of {listed} interns imported in {seconds:.1} s", size.amphis);
     Ok(doors)

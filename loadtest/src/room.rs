@@ -83,6 +83,8 @@ pub struct Counts {
     pub resumed: Cell<u64>,
     /// Attempts to come back that came to nothing; another one followed.
     pub failed_returns: Cell<u64>,
+    /// Of these, how many were refused by HTTP: full.
+    pub refused: Cell<u64>,
     /// Messages of a type unknown to version 1.
     pub unknown_messages: Cell<u64>,
     /// Choices that were held.

@@ -109,7 +109,7 @@ pub async fn run(args: &NationalArgs) -> Result<RunReport> {
     let seconds = args.seconds.unwrap_or(if args.full { 600 } else { 10 });
     let each = (rate * seconds as f64 / amphis as f64).ceil() as usize;
     let connections = args.connections.unwrap_or(or(400, 18_000));
-    let size = Size { amphis, choosers: each + CHOOSERS_SPARE, connections };
+    let size = Size { label: "j", amphis, choosers: each + CHOOSERS_SPARE, connections };
     ensure_descriptors(size.connections + PROBES)?;
     let wires = Wires::start(Settings { spin: args.spin, ..Settings::default() })?;
     let mut venue = Venue::open(&args.venue, None).await?;

@@ -150,14 +150,16 @@ impl Launch {
         Ok(id.with_context(|| format!("the import said no `amphi UUID`: {said:?}"))?.trim().to_owned())
     }
 
-    /// Imports and publishes the amphis of a manifest.
+    /// Imports and publishes the amphis of a manifest; their ids, in its order.
     ///
     /// # Errors
     /// When the import is refused.
-    pub async fn import_manifest(&self, manifest: &Path, turn: &str) -> Result<()> {
+    pub async fn import_manifest(&self, manifest: &Path, turn: &str) -> Result<Vec<String>> {
         let mut command = self.command(&["import", "--publish", "--turn", turn]);
         command.arg("--manifest").arg(manifest);
-        run(command).await.map(drop)
+        let said = run(command).await?;
+        let ids = said.lines().filter_map(|line| line.strip_prefix("amphi ")?.split_whitespace().next());
+        Ok(ids.map(str::to_owned).collect())
     }
 
     /// The personal links of every amphi.
