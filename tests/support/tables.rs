@@ -5,8 +5,27 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, PgPool};
 
+use super::waiting::until;
+
 /// What a table holds: how many rows, and a digest of them all.
 type Content = (i64, String);
+
+/// Journals that the server has still to read for mails. Reading one takes its amphi into service.
+const UNREAD: &str = "SELECT count(*) FROM amphis a LEFT JOIN mail_cursor c ON c.amphi_id = a.id
+    WHERE coalesce(c.seq, 0) < (SELECT max(seq) FROM events WHERE amphi_id = a.id)";
+
+/// Everything in the database on this data directory, by table, once the running server has done what it does by
+/// itself some seconds after an import.
+pub async fn at_rest(data: &Path) -> BTreeMap<String, Content> {
+    let pool = connect(data).await;
+    until("every journal is read for mails", async || {
+        let unread: i64 = sqlx::query_scalar(UNREAD).fetch_one(&pool).await.unwrap();
+        (unread == 0).then_some(())
+    })
+    .await;
+    pool.close().await;
+    all(data).await
+}
 
 /// Everything in the database on this data directory, by table.
 ///
