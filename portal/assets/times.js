@@ -3,6 +3,8 @@
 
 const NBSP = '\u00a0';
 const MINUTE = 60_000;
+// By as much do clocks go back, wherever French interns choose.
+const HOUR = 60 * MINUTE;
 
 export class Times {
   constructor(zone, label) {
@@ -12,12 +14,14 @@ export class Times {
     this.secondsForm = of({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
     this.dayForm = of({ weekday: 'long', day: 'numeric', month: 'long' });
     this.keyForm = of({ year: 'numeric', month: '2-digit', day: '2-digit' });
+    this.wallForm = of({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' });
+    this.offsetForm = of({ timeZoneName: 'longOffset' });
     this.known = new Map();
     this.elsewhere = this.secondsForm.format(0) !== new Intl.DateTimeFormat('fr-FR', {
       hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(0);
   }
 
-  /** "10 h 47". */
+  /** "10 h 47"; "2 h 30 (UTC+02:00)" in the hour that happens twice. */
   time(at) {
     return this.ofMinute(at).time;
   }
@@ -42,6 +46,14 @@ export class Times {
     return this.ofMinute(one).key === this.ofMinute(other).key;
   }
 
+  /** Where the clock alone does not say when. */
+  offsetIfTwice(at) {
+    const wall = this.wallForm.format(at);
+    if (![at - HOUR, at + HOUR].some((other) => this.wallForm.format(other) === wall)) return '';
+    const offset = this.offsetForm.formatToParts(at).find(({ type }) => type === 'timeZoneName').value;
+    return `${NBSP}(${offset.replace('\u2212', '-')})`;
+  }
+
   ofMinute(at) {
     const minute = Math.floor(at / MINUTE);
     let said = this.known.get(minute);
@@ -50,7 +62,7 @@ export class Times {
       const parts = Object.fromEntries(this.clockForm.formatToParts(at).map(({ type, value }) => [type, value]));
       const day = Object.fromEntries(this.dayForm.formatToParts(at).map(({ type, value }) => [type, value]));
       said = {
-        time: `${Number(parts.hour)}${NBSP}h${NBSP}${parts.minute}`,
+        time: `${Number(parts.hour)}${NBSP}h${NBSP}${parts.minute}${this.offsetIfTwice(at)}`,
         day: `${day.weekday}${NBSP}${day.day === '1' ? '1er' : day.day}${NBSP}${day.month}`,
         key: this.keyForm.format(at),
       };

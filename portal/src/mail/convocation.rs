@@ -45,7 +45,7 @@ impl<'a> Setting<'a> {
 
     /// "dimanche 31 octobre 2027 à 9 h 00 (heure de Paris)".
     pub(super) fn said(&self, at: Timestamp) -> String {
-        format!("{} à {} ({})", self.zone.date(at), self.zone.time(at), self.zone.label())
+        format!("{} à {}", self.zone.date(at), self.zone.time_with_zone(at))
     }
 
     /// "Soit samedi 30 octobre à 20 h 00 (heure de Paris).", overseas.

@@ -6,6 +6,9 @@ use serde_json::json;
 
 use super::*;
 
+#[path = "../../tests/portal/french_days.rs"]
+mod french_days;
+
 const NOON: i64 = 1_806_314_400_000; // 2027-03-29T10:00:00Z, noon in Paris
 
 fn asset_url(name: &str) -> String {
@@ -52,6 +55,16 @@ fn new_id() -> CommandId {
 
 fn intern_page(snapshot: &Snapshot, flash: Option<Flash>, filter: PostFilter) -> String {
     let expected = Timestamp(NOON) + Millis(180_000);
+    page_expecting(expected, Timestamp(NOON), snapshot, flash, filter)
+}
+
+fn page_expecting(
+    expected: Timestamp,
+    now: Timestamp,
+    snapshot: &Snapshot,
+    flash: Option<Flash>,
+    filter: PostFilter,
+) -> String {
     let forecast =
         amphi_engine::core::Forecast { earliest: expected, expected, latest: expected + Millis(62_000) };
     intern::render(&intern::InternPage {
@@ -63,7 +76,7 @@ fn intern_page(snapshot: &Snapshot, flash: Option<Flash>, filter: PostFilter) ->
         document_refused: None,
         act: None,
         forecasts: &[None, Some(forecast)],
-        now: Timestamp(NOON),
+        now,
         speed: 10.0,
         flash,
         filter,
@@ -87,6 +100,23 @@ fn before_my_turn_the_page_says_when_and_who_is_before() {
         "Complet · 1 place",
     ] {
         assert!(html.contains(expected), "{expected} is missing");
+    }
+}
+
+#[test]
+fn time_nine_in_every_french_zone_is_nine_on_the_page_with_its_day_and_its_zone() {
+    for nine in french_days::nine_o_clock() {
+        let mut snapshot = snapshot(json!({"standing": "waiting"}));
+        nine.zone.clone_into(&mut snapshot.time_zone);
+        let a_day_before = nine.instant() - Millis::from_minutes(24 * 60);
+        let html = page_expecting(nine.instant(), a_day_before, &snapshot, None, PostFilter::default());
+        for expected in [
+            format!("Vous passez {} à", nine.day),
+            format!("datetime=\"{}T09:00:00{}\" >9 h 00<", nine.date, nine.offset),
+            format!("l’{}", nine.label),
+        ] {
+            assert!(html.contains(&expected), "{nine:?}: {expected} is missing");
+        }
     }
 }
 

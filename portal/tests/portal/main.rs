@@ -9,6 +9,7 @@ mod control;
 mod doors;
 mod dropped;
 mod eligibility;
+mod french_days;
 mod mails;
 mod minutes;
 mod origins;

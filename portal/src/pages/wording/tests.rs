@@ -151,6 +151,20 @@ fn the_clock_change_moves_paris_and_not_the_island() {
 }
 
 #[test]
+fn the_hour_that_happens_twice_says_which_one_it_is() {
+    let paris = Zone::named("Europe/Paris");
+    let (first, second) = (at("2027-10-31T00:30:00Z"), at("2027-10-31T01:30:00Z"));
+    assert_eq!(spaced(&paris.time(first)), "2 h 30 (UTC+02:00)");
+    assert_eq!(spaced(&paris.full(second)), "dimanche 31 octobre à 2 h 30 (UTC+01:00, heure de Paris)");
+    assert_eq!(spaced(&paris.time(at("2027-10-31T02:00:00Z"))), "3 h 00");
+    // Saint-Pierre goes back a week later.
+    let miquelon = Zone::named("America/Miquelon");
+    assert_eq!(spaced(&miquelon.time(at("2027-11-07T03:30:00Z"))), "1 h 30 (UTC-02:00)");
+    assert_eq!(spaced(&miquelon.time(at("2027-11-07T04:30:00Z"))), "1 h 30 (UTC-03:00)");
+    assert_eq!(spaced(&miquelon.time(first)), "22 h 30");
+}
+
+#[test]
 fn another_day_is_named() {
     let paris = Zone::named("Europe/Paris");
     let now = at("2027-03-29T22:30:00Z");

@@ -26,7 +26,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// The zones in which French interns choose, and what their hours are called.
-const ZONE_NAMES: [(&str, &str); 14] = [
+const ZONE_NAMES: [(&str, &str); 15] = [
     ("Europe/Paris", "heure de Paris"),
     ("Indian/Reunion", "heure de La Réunion"),
     ("Indian/Mayotte", "heure de Mayotte"),
@@ -38,6 +38,7 @@ const ZONE_NAMES: [(&str, &str); 14] = [
     ("America/Miquelon", "heure de Saint-Pierre-et-Miquelon"),
     ("Pacific/Tahiti", "heure de Tahiti"),
     ("Pacific/Marquesas", "heure des Marquises"),
+    ("Pacific/Gambier", "heure des Gambier"),
     ("Pacific/Noumea", "heure de la Nouvelle-Calédonie"),
     ("Pacific/Wallis", "heure de Wallis-et-Futuna"),
     ("Etc/UTC", "temps universel"),
@@ -78,9 +79,26 @@ impl Zone {
         DateTime::from_timestamp_millis(at.0).map(|utc| utc.with_timezone(&self.tz))
     }
 
-    /// "10 h 47".
+    /// "UTC+02:00" in the hour that happens twice, where the clock alone does not say when.
+    fn offset_if_twice(&self, t: &DateTime<Tz>) -> Option<String> {
+        let readings = self.tz.from_local_datetime(&t.naive_local());
+        matches!(readings, LocalResult::Ambiguous(..)).then(|| format!("UTC{}", t.format("%:z")))
+    }
+
+    /// "10 h 47"; "2 h 30 (UTC+02:00)" in the hour that happens twice.
     pub fn time(&self, at: Timestamp) -> String {
-        self.local(at).map_or_else(String::new, |t| format!("{}{NBSP}h{NBSP}{:02}", t.hour(), t.minute()))
+        self.local(at).map_or_else(String::new, |t| {
+            let offset = self.offset_if_twice(&t).map(|offset| format!("{NBSP}({offset})"));
+            format!("{}{}", clock(&t), offset.unwrap_or_default())
+        })
+    }
+
+    /// "10 h 47 (heure de Paris)"; "2 h 30 (UTC+02:00, heure de Paris)" in the hour that happens twice.
+    pub fn time_with_zone(&self, at: Timestamp) -> String {
+        self.local(at).map_or_else(String::new, |t| {
+            let offset = self.offset_if_twice(&t).map(|offset| format!("{offset}, ")).unwrap_or_default();
+            format!("{} ({offset}{})", clock(&t), self.label)
+        })
     }
 
     /// "10:47:03", for clocks and receipts.
@@ -115,7 +133,7 @@ impl Zone {
 
     /// "lundi 29 mars à 9 h 00 (heure de Paris)".
     pub fn full(&self, at: Timestamp) -> String {
-        format!("{} à {} ({})", self.day(at), self.time(at), self.label)
+        format!("{} à {}", self.day(at), self.time_with_zone(at))
     }
 
     /// What a clock on the wall shows, for spreadsheets.
@@ -126,9 +144,8 @@ impl Zone {
     /// "29/03/2027 10:47:03", for tables; with the offset in the hour that happens twice.
     pub fn stamp(&self, at: Timestamp) -> String {
         self.local(at).map_or_else(String::new, |t| {
-            let twice = matches!(self.tz.from_local_datetime(&t.naive_local()), LocalResult::Ambiguous(..));
-            let offset = if twice { format!("{NBSP}(UTC{})", t.format("%:z")) } else { String::new() };
-            format!("{}{NBSP}{}{offset}", t.format("%d/%m/%Y"), t.format("%H:%M:%S"))
+            let offset = self.offset_if_twice(&t).map(|offset| format!("{NBSP}({offset})"));
+            format!("{}{NBSP}{}{}", t.format("%d/%m/%Y"), t.format("%H:%M:%S"), offset.unwrap_or_default())
         })
     }
 
@@ -136,6 +153,10 @@ impl Zone {
     pub fn machine(&self, at: Timestamp) -> String {
         self.local(at).map_or_else(String::new, |t| t.to_rfc3339_opts(chrono::SecondsFormat::Secs, false))
     }
+}
+
+fn clock(t: &DateTime<Tz>) -> String {
+    format!("{}{NBSP}h{NBSP}{:02}", t.hour(), t.minute())
 }
 
 /// "45 s", "2 min 30 s", "12 min", "1 h 05 min"; seconds are left out from ten minutes on.

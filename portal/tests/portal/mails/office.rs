@@ -48,8 +48,17 @@ pub fn yesterday() -> Timestamp {
 
 /// Runs `test` with an amphi that is drafted at 08:00, its people registered.
 pub async fn with_office<F: Future<Output = ()>>(setup: Setup, test: impl FnOnce(Office) -> F) {
+    with_office_from(at("08:00"), setup, test).await;
+}
+
+/// The same with an amphi whose clock shows `now`.
+pub async fn with_office_from<F: Future<Output = ()>>(
+    now: Timestamp,
+    setup: Setup,
+    test: impl FnOnce(Office) -> F,
+) {
     with_database(|pool| async move {
-        let office = Office::open(pool).await;
+        let office = Office::open_at(pool, now).await;
         office.draft(setup).await;
         let registry = Arc::clone(&office.registry);
         test(office).await;
@@ -60,8 +69,12 @@ pub async fn with_office<F: Future<Output = ()>>(setup: Setup, test: impl FnOnce
 
 impl Office {
     pub async fn open(pool: PgPool) -> Self {
-        let (clock, wall) = (ManualClock::at(at("08:00")), ManualClock::at(yesterday()));
-        let journal = PostgresJournal::start(pool.clone(), at("08:00")).await.unwrap();
+        Self::open_at(pool, at("08:00")).await
+    }
+
+    async fn open_at(pool: PgPool, now: Timestamp) -> Self {
+        let (clock, wall) = (ManualClock::at(now), ManualClock::at(yesterday()));
+        let journal = PostgresJournal::start(pool.clone(), now).await.unwrap();
         let registry = Registry::new(journal, Arc::new(clock.clone()));
         let announcer = Announcer {
             registry: Arc::clone(&registry),

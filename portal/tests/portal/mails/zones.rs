@@ -1,12 +1,13 @@
 //! Hours in mails and calendars, on both sides of a change of clocks and overseas.
 
 use amphi_engine::core::opening::{Opening, OpeningRange, local_instant};
-use amphi_engine::core::{Command, Millis, Setup};
-use chrono::NaiveDate;
+use amphi_engine::core::{Command, Millis, Setup, Timestamp};
+use chrono::{Datelike as _, NaiveDate};
 use chrono_tz::Tz;
 use icalendar::{Calendar, CalendarComponent, CalendarDateTime, Component as _, DatePerhapsTime};
 
-use super::office::{Row, with_office};
+use super::office::{Row, with_office, with_office_from};
+use crate::french_days::nine_o_clock;
 use crate::scene::{ADMINISTRATOR, setup};
 
 /// Two interns; the first passes at 9:00 on `days[0]`, the second at 9:00 on `days[1]`, local hours.
@@ -26,7 +27,9 @@ fn setup_in(zone: &str, days: [(i32, u32, u32); 2]) -> Setup {
 
 async fn convocations(zone: &str, days: [(i32, u32, u32); 2]) -> Vec<Row> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    with_office(setup_in(zone, days), |office| async move {
+    let setup = setup_in(zone, days);
+    let two_days_before = setup.opening.ranges()[0].opens_at - Millis::from_minutes(2 * 24 * 60);
+    with_office_from(two_days_before, setup, |office| async move {
         office.does(ADMINISTRATOR, Command::Publish).await;
         assert_eq!(office.tells().await, 2);
         sender.send(office.outbox().await).unwrap();
@@ -47,6 +50,49 @@ fn span(row: &Row) -> (String, String) {
         other => panic!("{other:?}"),
     };
     (utc(event.get_start()), utc(event.get_end()))
+}
+
+#[tokio::test]
+async fn time_nine_in_every_french_zone_is_nine_in_mails_and_the_right_instant_in_calendars() {
+    let all = nine_o_clock();
+    for two_days in all.chunks(2) {
+        let ymd = |date: NaiveDate| (date.year(), date.month(), date.day());
+        let days = [0, 1].map(|index| ymd(two_days[index].naive_date()));
+        let rows = convocations(two_days[0].zone, days).await;
+        for (row, nine) in rows.iter().zip(two_days) {
+            let mut said = format!("Vous passez le {} 2027 à 9 h 00 ({}).", nine.day, nine.label);
+            if nine.zone != "Europe/Paris" {
+                let in_paris = format!("Soit {} (heure de Paris).", nine.in_paris);
+                assert!(row.html.contains(&in_paris), "{nine:?}: {}", row.html);
+                said = format!("{said} {in_paris}");
+            }
+            assert!(row.text.starts_with(&(said + "\n")), "{nine:?}: {}", row.text);
+            let subject = format!("Convocation : {} à 9 h 00 ({}), Cardiologie, Paris", nine.day, nine.label);
+            assert_eq!(row.subject, subject);
+            let utc = nine.utc.replace('Z', "+00:00");
+            assert_eq!(span(row).0, utc, "{nine:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn time_the_hour_of_paris_that_happens_twice_says_which_one_it_is_overseas_too() {
+    // 14:30 in Tahiti and half an hour past one in UTC+1: both look like 2:30 in Paris.
+    let mut setup = setup_in("Pacific/Tahiti", [(2027, 10, 30), (2027, 10, 31)]);
+    let half_past_midnight = Timestamp(1_824_942_600_000); // 2027-10-31T00:30:00Z
+    let opens = [half_past_midnight, half_past_midnight + Millis::from_minutes(60)];
+    let range = |opens_at| OpeningRange { opens_at, closes_at: opens_at + Millis::from_minutes(3) };
+    setup.opening = Opening::new(opens.map(range).to_vec()).unwrap();
+    with_office(setup, |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.tells().await;
+        let rows = office.outbox().await;
+        for (row, offset) in rows.iter().zip(["UTC+02:00", "UTC+01:00"]) {
+            let in_paris = format!("Soit dimanche 31 octobre à 2 h 30 ({offset}, heure de Paris).\n");
+            assert!(row.text.lines().next().unwrap().ends_with(in_paris.trim()), "{}", row.text);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use amphi_portal::pages::wording::Zone;
 use calamine::{Data, Reader as _};
 
 use super::forms::{assert_workbook, played, wall_clock, workbook};
+use crate::french_days::nine_o_clock;
 
 /// What the page and the workbook say of the planned time of `rank`.
 fn planned(record: &SessionRecord, rank: usize) -> (String, String) {
@@ -23,13 +24,10 @@ fn planned(record: &SessionRecord, rank: usize) -> (String, String) {
 }
 
 #[test]
-fn time_reunion_tahiti_and_paris_show_their_own_wall_clock() {
-    for (zone, label) in [
-        ("Indian/Reunion", "heure de La Réunion"),
-        ("Pacific/Tahiti", "heure de Tahiti"),
-        ("Pacific/Marquesas", "heure des Marquises"),
-        ("Europe/Paris", "heure de Paris"),
-    ] {
+fn time_every_french_zone_shows_its_own_wall_clock() {
+    let mut zones: Vec<_> = nine_o_clock().iter().map(|nine| (nine.zone, nine.label)).collect();
+    zones.dedup();
+    for (zone, label) in zones {
         let record = played("lille-pediatrie", zone, &[("2027-05-03 08:00", "2027-05-03 18:00")]);
         assert_workbook(&record);
         let first = "03/05/2027 08:00:00".to_owned();
