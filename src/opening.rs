@@ -1,10 +1,16 @@
 //! Reading days, hours and durations as administrators write them on the command line.
+//!
+//! An hour that the clocks skip is refused; of one that happens twice it is asked which one is meant.
 
 use amphi_engine::core::opening::{Opening, OpeningError, OpeningRange, local_instant};
 use amphi_engine::core::{Millis, Timestamp};
 use anyhow::{Context as _, bail};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
+
+/// Says which of two hours is meant when the clocks go back: the first, or the second.
+const SUMMER: &str = "été";
+const WINTER: &str = "hiver";
 
 /// Reads `2027-03-29 09:00-12:30,14:00-18:00`, one text per day, in the amphi's zone.
 pub fn parse_opening(zone: Tz, days: &[String]) -> anyhow::Result<Opening> {
@@ -21,15 +27,40 @@ pub fn parse_opening(zone: Tz, days: &[String]) -> anyhow::Result<Opening> {
                 .trim()
                 .split_once('-')
                 .with_context(|| format!("« {hours} » : écrivez deux heures, par exemple 09:00-12:30"))?;
-            let instant = |hour: &str| -> anyhow::Result<Timestamp> {
-                let time = NaiveTime::parse_from_str(hour.trim(), "%H:%M")
-                    .with_context(|| format!("« {hour} » n’est pas une heure de la forme 09:00"))?;
-                local_instant(zone, day.and_time(time)).map_err(|error| explained(&error))
-            };
-            ranges.push(OpeningRange { opens_at: instant(from)?, closes_at: instant(to)? });
+            ranges.push(OpeningRange {
+                opens_at: instant(zone, day, from)?,
+                closes_at: instant(zone, day, to)?,
+            });
         }
     }
     Opening::new(ranges).map_err(|error| explained(&error))
+}
+
+/// Reads `09:00`; `02:30 été` or `02:30 hiver` where that hour happens twice.
+fn instant(zone: Tz, day: NaiveDate, hour: &str) -> anyhow::Result<Timestamp> {
+    let (clock, season) = match hour.trim().split_once(' ') {
+        Some((clock, season)) => (clock, Some(season.trim())),
+        None => (hour.trim(), None),
+    };
+    let time = NaiveTime::parse_from_str(clock, "%H:%M")
+        .with_context(|| format!("« {hour} » n’est pas une heure de la forme 09:00"))?;
+    let local = day.and_time(time);
+    let of = |reading: DateTime<Tz>| Timestamp(reading.timestamp_millis());
+    match (zone.from_local_datetime(&local), season) {
+        (LocalResult::Ambiguous(first, _), Some(SUMMER)) => Ok(of(first)),
+        (LocalResult::Ambiguous(_, second), Some(WINTER)) => Ok(of(second)),
+        (LocalResult::Ambiguous(first, second), _) => bail!(
+            "l’heure {clock} du {day} a lieu deux fois dans la zone {zone}, où les horloges reculent. Laquelle ? \
+             Écrivez « {clock} {SUMMER} » pour la première (UTC{}) ou « {clock} {WINTER} » pour la seconde (UTC{}).",
+            first.format("%:z"),
+            second.format("%:z"),
+        ),
+        (_, Some(_)) => bail!(
+            "« {hour} » n’est pas une heure de la forme 09:00 ; « {SUMMER} » et « {WINTER} » ne s’écrivent \
+             qu’après une heure qui a lieu deux fois"
+        ),
+        (_, None) => local_instant(zone, local).map_err(|error| explained(&error)),
+    }
 }
 
 fn explained(error: &OpeningError) -> anyhow::Error {
@@ -112,6 +143,18 @@ mod tests {
         ] {
             assert!(read(chrono_tz::Europe::Paris, wrong).is_err(), "{wrong}");
         }
+        let refusal =
+            read(chrono_tz::Europe::Paris, "2027-10-31 02:30-04:00").expect_err("it is asked which");
+        assert!(refusal.to_string().contains("« 02:30 été » pour la première (UTC+02:00)"), "{refusal}");
+        for (zone, meant, utc) in [
+            (chrono_tz::Europe::Paris, "2027-10-31 02:30 été-04:00", "2027-10-31T00:30:00.000Z"),
+            (chrono_tz::Europe::Paris, "2027-10-31 02:30 hiver-04:00", "2027-10-31T01:30:00.000Z"),
+            (chrono_tz::America::Miquelon, "2027-11-07 01:30 été-04:00", "2027-11-07T03:30:00.000Z"),
+        ] {
+            let ranges = read(zone, meant).expect("the hour that was meant");
+            assert_eq!(ranges.ranges()[0].opens_at.to_string(), utc, "{meant}");
+        }
+        assert!(read(chrono_tz::Europe::Paris, "2027-10-30 09:00 été-10:00").is_err(), "nothing to ask");
         assert!(
             read(chrono_tz::Indian::Reunion, "2027-03-28 02:30-04:00").is_ok(),
             "no change of clocks there"
