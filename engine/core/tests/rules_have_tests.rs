@@ -17,7 +17,7 @@ const RULES: &str = "
     3.1-states 3.1-set-up 3.1-ranges 3.1-list 3.1-offer 3.1-eligibility 3.1-once
     A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 P4 P5 P7 P8
     3.3-final 3.3-once 3.3-refusals 3.3-held 3.3-supernumerary 3.3-closing
-    3.4-enabled 3.4-given 3.4-holder 3.4-document 3.4-revoke 3.4-holder-alone 3.4-revert 3.4-secret
+    3.4-enabled 3.4-given 3.4-holder 3.4-document 3.4-revoke 3.4-holder-alone 3.4-revert 3.4-secret 3.4-code
     3.5-optional 3.5-first-free 3.5-grace 3.5-versions
     3.6-shown 3.6-late-now 3.6-late-after-current-turn 3.6-late-end-of-session 3.6-late-forfeit
     3.6-early-opening 3.6-proxies 3.6-safety-net 3.6-names 3.6-watching 3.6-turn-duration
