@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amphi_engine::arrivals::Arrivals;
 use amphi_engine::clock::{Clock, SystemClock, wall_clock_now};
 use amphi_engine::connections;
 use amphi_engine::core::Timestamp;
@@ -14,7 +15,6 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use crate::descriptors::{connections_max, sockets_max};
 use crate::mails::{MailSettings, Mails};
@@ -72,7 +72,7 @@ impl Site {
             pool: pool.clone(),
             links: links.clone(),
             public_url: public_url.clone(),
-            sockets: Arc::new(Semaphore::new(sockets_max())),
+            arrivals: Arrivals::new(sockets_max()),
             passes: Arc::default(),
         });
         let alive = Arc::clone(&registry);

@@ -45,6 +45,15 @@ pub const STUCK_AT_MOST: Duration = Duration::from_secs(30);
 pub const SENT_AT_LEAST_BYTES: usize = 32 * 1024;
 /// Open connections of one intern: 2.5 are usual (phone, laptop, a second tab).
 pub const SOCKETS_PER_PERSON_MAX: usize = 8;
+/// Live connections that may be on their way in at the same moment: their snapshots are some 20 MB, and whoever
+/// is let in past them waits some 40 ms.
+pub const ARRIVALS_AT_ONCE: usize = 512;
+/// One place in so many is kept for those who are near their turn, late, or run a session.
+pub const PLACES_RESERVED_ONE_IN: usize = 10;
+/// How many turns before their own somebody is near it: half an hour of usual turns.
+pub const NEAR_TURNS: u16 = 10;
+/// When whoever was not let in may come back, at least; and at most three times that.
+pub const COME_BACK_AFTER: Duration = Duration::from_secs(1);
 /// Commands waiting for one amphi; beyond, the client is told `busy`. More than a whole list at once.
 pub const MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// What a `busy` client is told to wait, at least.

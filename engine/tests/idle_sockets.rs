@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use amphi_engine::arrivals::{Arrivals, Importance};
 use amphi_engine::clock::SystemClock;
 use amphi_engine::connections;
 use amphi_engine::core::{AmphiId, Half, Period};
@@ -61,7 +62,11 @@ fn an_idle_socket_costs_far_less_than_the_librarys_default_buffer() {
         let room = registry.create(AmphiId(Uuid::from_u128(1)), "Amphi", period).await.unwrap();
         let upgrade = move |upgrade: Upgrade| {
             let room = Arc::clone(&room);
-            let visitor = Visitor { role: Role::Spectator, pass: CancellationToken::new() };
+            let visitor = Visitor {
+                role: Role::Spectator,
+                pass: CancellationToken::new(),
+                place: arrivals.admit(Importance::First).unwrap(),
+            };
             async move { upgrade.then(move |freed| socket::serve(freed, room, visitor)) }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,6 +4,7 @@
 //! into the page. What went wrong inside goes to the log, under the same id.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amphi_engine::journal::JournalError;
 use axum::extract::{Request, State};
@@ -14,6 +15,9 @@ use uuid::Uuid;
 
 use crate::Portal;
 use crate::pages;
+
+/// When to come back after a failure that is likely to pass.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why a page cannot be shown.
 #[derive(Debug)]
@@ -32,8 +36,10 @@ pub enum Failure {
     NotFound,
     /// What was sent is not what the form sends.
     BadRequest,
-    /// Too many are here, or the journal does not answer, or the amphi is moving to another server.
+    /// The journal does not answer, or the amphi is moving to another server.
     Unavailable(String),
+    /// Too many come at once, or every place for a live connection is taken: to come back after this long.
+    Crowded(Duration),
     /// A fault of ours.
     Internal(String),
 }
@@ -47,7 +53,7 @@ impl Failure {
             Self::ProxyEnded => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -61,7 +67,10 @@ impl IntoResponse for Failure {
         }
         let mut response = status.into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            let after = if let Self::Crowded(after) = self { after } else { RETRY_AFTER };
+            // In whole seconds, which is all that this header knows.
+            let seconds = after.as_secs_f64().ceil();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));
         }
         response
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amphi_engine::arrivals::Importance;
 use amphi_engine::core::{AmphiId, CallRank};
 use amphi_engine::protocol::Role;
 use amphi_engine::room::Room;
@@ -9,7 +10,6 @@ use amphi_engine::socket::{self, Upgrade, Visitor};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use tokio::sync::Semaphore;
 
 use crate::Portal;
 use crate::failure::Failure;
@@ -84,11 +84,11 @@ fn serve(
     role: Role,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let place = Semaphore::try_acquire_owned(Arc::clone(&portal.sockets))
-        .map_err(|_| Failure::Unavailable("every place for a live connection is taken".to_owned()))?;
+    let importance = room.read(|ledger| Importance::of(role, ledger.amphi()));
+    let place = portal.arrivals.admit(importance).map_err(|later| Failure::Crowded(later.after))?;
     let pass = portal.passes.issue(by);
     Ok(upgrade.then(move |freed| async move {
-        socket::serve(freed, room, Visitor { role, pass: pass.ended() }).await;
-        drop((pass, place));
+        socket::serve(freed, room, Visitor { role, pass: pass.ended(), place }).await;
+        drop(pass);
     }))
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use amphi_engine::arrivals::Arrivals;
 use amphi_engine::registry::Registry;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -44,7 +44,7 @@ pub struct Portal {
     /// Scheme and host under which people reach this server, without a final slash.
     pub public_url: String,
     /// Places for live connections; what the process can hold, not what it would like to.
-    pub sockets: Arc<Semaphore>,
+    pub arrivals: Arc<Arrivals>,
     /// By what the open ones came.
     pub passes: Arc<Passes>,
 }
@@ -183,7 +183,7 @@ mod tests {
             pool: PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/nothing").expect("a URL"),
             links: LinkKey::fixed([1; 32]),
             public_url: "https://amphi.test".to_owned(),
-            sockets: Arc::new(Semaphore::new(1)),
+            arrivals: Arrivals::new(1),
             passes: Arc::default(),
         });
         let routes = || Router::new().route("/panique", get(breaks));

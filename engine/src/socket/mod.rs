@@ -21,6 +21,7 @@ use tungstenite::{Message, Utf8Bytes};
 pub use incoming::{Heard, Incoming, Stop};
 pub use upgrade::Upgrade;
 
+use crate::arrivals::Place;
 use crate::connections::Freed;
 use crate::fanout::{End, Line, ViewerKey};
 use crate::frame::Frame;
@@ -35,17 +36,19 @@ pub struct Visitor {
     pub role: Role,
     /// Cancelled when what they came by is good no longer: a session signed out, a token expired (S9).
     pub pass: CancellationToken,
+    /// Their place among all live connections of this server.
+    pub place: Place,
 }
 
 /// Serves one connection to `room` until it ends.
-pub async fn serve(freed: Freed, room: Arc<Room>, visitor: Visitor) {
+pub async fn serve(freed: Freed, room: Arc<Room>, mut visitor: Visitor) {
     let Freed { wire, unread, place: _place } = freed;
     let line = Line::new(visitor.role, Arc::clone(&wire) as Arc<dyn crate::fanout::Sink>);
     let mut connection = Connection { incoming: Incoming::new(Arc::clone(&wire)), wire, line };
     let stop = tokio::select! {
         biased;
         () = visitor.pass.cancelled() => Some(CloseCode::NotAllowed),
-        stop = connection.converse(&room, &unread) => stop,
+        stop = connection.converse(&room, &unread, &mut visitor.place) => stop,
     };
     if let Some(code) = stop {
         connection.line.close(code);
@@ -73,7 +76,7 @@ impl Drop for Seat<'_> {
 
 impl Connection {
     /// From `hello` to the end. Dropping it half way leaves the room, too.
-    async fn converse(&mut self, room: &Arc<Room>, unread: &[u8]) -> Stop {
+    async fn converse(&mut self, room: &Arc<Room>, unread: &[u8], place: &mut Place) -> Stop {
         let (resume, first_commands) = match Box::pin(timeout(HELLO_WITHIN, self.greet(unread))).await {
             Ok(Ok(greeting)) => greeting,
             Ok(Err(stop)) => return stop,
@@ -84,6 +87,7 @@ impl Connection {
             Err(code) => return Some(code),
         };
         let _seat = Seat { room, key };
+        place.has_arrived();
         room.pulse().watch(&self.line);
         for text in first_commands {
             if let Err(stop) = obey(&text, room, &self.line) {

@@ -6,6 +6,8 @@ use axum::http::request::Parts;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
+use tungstenite::Error;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::create_response;
 
 use crate::connections::{Freed, free};
@@ -24,7 +26,11 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
         (*request.method_mut(), *request.version_mut()) = (parts.method.clone(), parts.version);
         *request.headers_mut() = parts.headers.clone();
         let refusal = |status: StatusCode| (status, "a WebSocket is served here").into_response();
-        let answer = create_response(&request).map_err(|_| refusal(StatusCode::BAD_REQUEST))?;
+        let answer = create_response(&request).map_err(|error| match error {
+            // A route for GET answers HEAD, too; a WebSocket does not.
+            Error::Protocol(ProtocolError::WrongHttpMethod) => refusal(StatusCode::METHOD_NOT_ALLOWED),
+            _ => refusal(StatusCode::BAD_REQUEST),
+        })?;
         let upgraded =
             parts.extensions.remove::<OnUpgrade>().ok_or_else(|| refusal(StatusCode::UPGRADE_REQUIRED))?;
         Ok(Self { answer: answer.map(|()| Body::empty()), upgraded })

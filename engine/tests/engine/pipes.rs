@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use amphi_engine::arrivals::{Arrivals, Importance};
 use amphi_engine::connections;
 use amphi_engine::core::CallRank;
 use amphi_engine::limits::PING_EVERY;
@@ -62,10 +63,11 @@ impl Server {
     /// For one room and one role.
     pub fn of(room: &Arc<Room>, role: Role) -> Self {
         let (room, pass) = (Arc::clone(room), CancellationToken::new());
-        let everybody = pass.clone();
+        let (everybody, arrivals) = (pass.clone(), Arrivals::new(PLACES));
         let upgrade = move |upgrade: Upgrade| {
             let room = Arc::clone(&room);
-            let visitor = Visitor { role, pass: everybody.clone() };
+            let visitor =
+                Visitor { role, pass: everybody.clone(), place: arrivals.admit(Importance::First).unwrap() };
             async move { upgrade.then(move |freed| socket::serve(freed, room, visitor)) }
         };
         Self { pass, ..Self::with(Router::new().route("/direct", get(upgrade)), PLACES) }

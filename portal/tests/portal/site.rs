@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amphi_engine::arrivals::Arrivals;
 use amphi_engine::clock::{ManualClock, wall_clock_now};
 use amphi_engine::core::{Actor, AmphiId, CallRank, Command, ProxyId, Setup};
 use amphi_engine::journal::PostgresJournal;
@@ -17,7 +18,6 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ pub async fn with_site<F: Future<Output = ()>>(
             pool: pool.clone(),
             links: links.clone(),
             public_url: public_url.to_owned(),
-            sockets: Arc::new(Semaphore::new(20)),
+            arrivals: Arrivals::new(20),
             passes: Arc::default(),
         };
         let portal = Arc::new(portal);
