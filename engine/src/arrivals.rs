@@ -1,21 +1,24 @@
 //! Arrivals: who is let in when everybody comes at once.
 //!
-//! A server holds so many live connections, and lets so many in at the same moment: each costs a handshake
-//! and a snapshot, and whoever waits behind thousands of them misses their turn. Those who matter now, near
-//! their turn, late, or running the session, are let in first: they do not wait for the crowd, and a share
-//! of the places is theirs. The others are told to come back, each after another time, so that they do not
-//! come back at once.
+//! A server holds so many live connections, and lets so many in a moment: each costs a handshake and a
+//! snapshot, and whoever waits behind thousands of them misses their turn. Those who matter now, near their
+//! turn, late, or running the session, are let in whenever they come, and a share of the places is theirs.
+//! The others are told to come back, each after another time, so that they do not come back at once.
 //!
-//! Deliberately absent: a queue. Whoever would wait in it holds a descriptor and a buffer meanwhile.
+//! Deliberately absent: a queue. Whoever would wait in it holds a descriptor and a buffer meanwhile; and
+//! whoever comes in and then says nothing must not keep others out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use amphi_core::{Amphi, CallRank, Standing};
 use rand::RngExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use crate::limits::{ARRIVALS_AT_ONCE, COME_BACK_AFTER, NEAR_TURNS, PLACES_RESERVED_ONE_IN};
+use crate::limits::{
+    ARRIVAL_WINDOW, ARRIVALS_PER_WINDOW, COME_BACK_AFTER, NEAR_TURNS, PLACES_RESERVED_ONE_IN,
+};
 use crate::protocol::Role;
 
 /// The places for live connections of one server.
@@ -23,23 +26,19 @@ use crate::protocol::Role;
 pub struct Arrivals {
     places: Arc<Semaphore>,
     reserved: usize,
-    at_once: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+}
+
+/// How many of the others may still come in before the window ends.
+#[derive(Debug)]
+struct Pace {
+    window_ends: Instant,
+    left: usize,
 }
 
 /// A place among the live connections; given up when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    _place: OwnedSemaphorePermit,
-    /// Until the visitor has been shown what is true now.
-    arriving: Option<OwnedSemaphorePermit>,
-}
-
-impl Place {
-    /// The visitor has arrived: somebody else may.
-    pub fn has_arrived(&mut self) {
-        self.arriving = None;
-    }
-}
+pub struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
 
 /// Not now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +83,7 @@ impl Arrivals {
         Arc::new(Self {
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             reserved: places / PLACES_RESERVED_ONE_IN,
-            at_once: Arc::new(Semaphore::new(ARRIVALS_AT_ONCE)),
+            pace: Mutex::new(Pace { window_ends: Instant::now(), left: 0 }),
         })
     }
 
@@ -93,17 +92,24 @@ impl Arrivals {
     /// # Errors
     /// [`ComeBack`]
     pub fn admit(&self, importance: Importance) -> Result<Place, ComeBack> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let arriving = Arc::clone(&self.at_once).try_acquire_owned().ok();
-        match (place, importance) {
-            (Ok(place), Importance::First) => Ok(Place { _place: place, arriving }),
-            (Ok(place), Importance::Later)
-                if arriving.is_some() && self.places.available_permits() >= self.reserved =>
-            {
-                Ok(Place { _place: place, arriving })
-            }
-            _ => Err(ComeBack { after: COME_BACK_AFTER.mul_f64(rand::rng().random_range(1.0..3.0)) }),
+        let room_enough = match importance {
+            Importance::First => true,
+            Importance::Later => self.places.available_permits() > self.reserved && self.pace_allows(),
+        };
+        let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| room_enough);
+        let after = || COME_BACK_AFTER.mul_f64(rand::rng().random_range(1.0..3.0));
+        place.map(Place).ok_or_else(|| ComeBack { after: after() })
+    }
+
+    fn pace_allows(&self) -> bool {
+        let now = Instant::now();
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= pace.window_ends {
+            *pace = Pace { window_ends: now + ARRIVAL_WINDOW, left: ARRIVALS_PER_WINDOW };
         }
+        let allowed = pace.left > 0;
+        pace.left = pace.left.saturating_sub(1);
+        allowed
     }
 }
 
@@ -115,8 +121,8 @@ mod tests {
         std::iter::from_fn(|| arrivals.admit(importance).ok()).take(most).collect()
     }
 
-    #[test]
-    fn a_share_of_the_places_is_for_those_who_matter_now() {
+    #[tokio::test(start_paused = true)]
+    async fn a_share_of_the_places_is_for_those_who_matter_now() {
         let arrivals = Arrivals::new(100);
         let mut others = admitted(&arrivals, Importance::Later, 1_000);
         assert_eq!(others.len(), 90);
@@ -126,18 +132,19 @@ mod tests {
         assert_eq!(admitted(&arrivals, Importance::Later, 1_000).len(), 80, "those who left made room");
     }
 
-    #[test]
-    fn so_many_arrive_at_once_and_whoever_matters_does_not_wait_for_them() {
+    #[tokio::test(start_paused = true)]
+    async fn so_many_come_in_at_a_time_and_whoever_matters_does_not_wait_for_them() {
         let arrivals = Arrivals::new(1_000_000);
-        let mut crowd = admitted(&arrivals, Importance::Later, 1_000_000);
-        assert_eq!(crowd.len(), ARRIVALS_AT_ONCE);
-        assert_eq!(admitted(&arrivals, Importance::First, 5_000).len(), 5_000);
-        crowd.iter_mut().take(7).for_each(Place::has_arrived);
-        assert_eq!(admitted(&arrivals, Importance::Later, 1_000_000).len(), 7);
+        for _ in 0..3 {
+            let crowd = admitted(&arrivals, Importance::Later, 1_000_000);
+            assert_eq!(crowd.len(), ARRIVALS_PER_WINDOW);
+            assert_eq!(admitted(&arrivals, Importance::First, 5_000).len(), 5_000);
+            tokio::time::advance(ARRIVAL_WINDOW).await;
+        }
     }
 
-    #[test]
-    fn everybody_is_told_another_time_to_come_back() {
+    #[tokio::test(start_paused = true)]
+    async fn everybody_is_told_another_time_to_come_back() {
         let arrivals = Arrivals::new(0);
         let times = (0..100).map(|_| arrivals.admit(Importance::First).expect_err("no place").after);
         let times: std::collections::BTreeSet<Duration> = times.collect();

@@ -45,9 +45,11 @@ pub const STUCK_AT_MOST: Duration = Duration::from_secs(30);
 pub const SENT_AT_LEAST_BYTES: usize = 32 * 1024;
 /// Open connections of one intern: 2.5 are usual (phone, laptop, a second tab).
 pub const SOCKETS_PER_PERSON_MAX: usize = 8;
-/// Live connections that may be on their way in at the same moment: their snapshots are some 20 MB, and whoever
-/// is let in past them waits some 40 ms.
-pub const ARRIVALS_AT_ONCE: usize = 512;
+/// Spectators, and interns whose turn is far, that are let in within [`ARRIVAL_WINDOW`]: about what one core can
+/// greet, so that whoever matters now, and everybody who is in already, has the others.
+pub const ARRIVALS_PER_WINDOW: usize = 1_000;
+/// See [`ARRIVALS_PER_WINDOW`]: short, because whoever matters may have to wait for as long.
+pub const ARRIVAL_WINDOW: Duration = Duration::from_millis(100);
 /// One place in so many is kept for those who are near their turn, late, or run a session.
 pub const PLACES_RESERVED_ONE_IN: usize = 10;
 /// How many turns before their own somebody is near it: half an hour of usual turns.

@@ -41,14 +41,14 @@ pub struct Visitor {
 }
 
 /// Serves one connection to `room` until it ends.
-pub async fn serve(freed: Freed, room: Arc<Room>, mut visitor: Visitor) {
+pub async fn serve(freed: Freed, room: Arc<Room>, visitor: Visitor) {
     let Freed { wire, unread, place: _place } = freed;
     let line = Line::new(visitor.role, Arc::clone(&wire) as Arc<dyn crate::fanout::Sink>);
     let mut connection = Connection { incoming: Incoming::new(Arc::clone(&wire)), wire, line };
     let stop = tokio::select! {
         biased;
         () = visitor.pass.cancelled() => Some(CloseCode::NotAllowed),
-        stop = connection.converse(&room, &unread, &mut visitor.place) => stop,
+        stop = connection.converse(&room, &unread) => stop,
     };
     if let Some(code) = stop {
         connection.line.close(code);
@@ -76,7 +76,7 @@ impl Drop for Seat<'_> {
 
 impl Connection {
     /// From `hello` to the end. Dropping it half way leaves the room, too.
-    async fn converse(&mut self, room: &Arc<Room>, unread: &[u8], place: &mut Place) -> Stop {
+    async fn converse(&mut self, room: &Arc<Room>, unread: &[u8]) -> Stop {
         let (resume, first_commands) = match Box::pin(timeout(HELLO_WITHIN, self.greet(unread))).await {
             Ok(Ok(greeting)) => greeting,
             Ok(Err(stop)) => return stop,
@@ -87,7 +87,6 @@ impl Connection {
             Err(code) => return Some(code),
         };
         let _seat = Seat { room, key };
-        place.has_arrived();
         room.pulse().watch(&self.line);
         for text in first_commands {
             if let Err(stop) = obey(&text, room, &self.line) {
