@@ -122,7 +122,8 @@ async fn write_once(
         WITH fence AS (
             SELECT a.id, a.epoch FROM amphis a
             JOIN UNNEST($1::uuid[], $2::bigint[]) AS lease (id, epoch) ON a.id = lease.id AND a.epoch = lease.epoch
-            FOR SHARE OF a
+            -- In the order in which a successor takes amphis over: neither waits for the other in a ring.
+            ORDER BY a.id FOR SHARE OF a
         ), entries AS (
             INSERT INTO events (amphi_id, seq, epoch, command_id, at_ms, actor, payload, hash)
             SELECT e.* FROM UNNEST($3::uuid[], $4::bigint[], $5::bigint[], $6::uuid[], $7::bigint[],
