@@ -174,6 +174,7 @@ impl Viewer {
                     self.room.timing.borrow_mut().acknowledged(choice, now);
                 }
                 let seq = number(message, "seq")?;
+                self.room.answered_seq.set(seq.max(self.room.answered_seq.get()));
                 match message.get("receipt") {
                     Some(receipt @ Value::Object(_)) => self.on_receipt(receipt, Some(seq))?,
                     _ => ensure!(!pending.is_choose, "a choice was acknowledged without a receipt"),

@@ -106,7 +106,8 @@ pub fn seconds_since(began: Instant) -> f64 {
 pub async fn all_caught_up(room: &Room, viewers: &[Rc<Viewer>], within: Duration) -> Result<()> {
     let began = clock::now();
     loop {
-        let last = room.chain.borrow().frontier().map_or(0, |state| state.seq);
+        let told = room.chain.borrow().frontier().map_or(0, |state| state.seq);
+        let last = told.max(room.answered_seq.get());
         let behind = |viewer: &&Rc<Viewer>| {
             let counts = match viewer.phase() {
                 Phase::Failed => false,

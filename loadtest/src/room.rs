@@ -180,6 +180,8 @@ pub struct Room {
     pub patience: Patience,
     /// How often the server under test was started anew: what only lived in its memory is gone since.
     pub server_life: Cell<u32>,
+    /// The latest entry that an answer named: the change that tells it may still be on its way.
+    pub answered_seq: Cell<u64>,
     /// Nothing more is expected: the end of a connection is no fault.
     pub over: Cell<bool>,
     /// What was told.
@@ -225,6 +227,7 @@ impl Room {
             reconnect,
             patience: Patience::default(),
             server_life: Cell::new(0),
+            answered_seq: Cell::new(0),
             over: Cell::new(false),
             chain: RefCell::default(),
             timing: RefCell::new(Timing::new(&wires.tally)),
