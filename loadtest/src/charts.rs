@@ -96,16 +96,16 @@ pub fn distribution(curves: &[Curve]) -> String {
     if all().next().is_none() {
         return String::new();
     }
-    let power = |ms: f64| 10.0_f64.powf(ms.log10());
     let (lowest, highest) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-    let y_min = 10.0_f64.powf(power(lowest).log10().floor());
-    let y_max = 10.0_f64.powf(power(highest).log10().ceil()).max(y_min * 10.0);
+    let y_min = 10.0_f64.powf(lowest.log10().floor());
+    let y_max = 10.0_f64.powf(highest.log10().ceil()).max(y_min * 10.0);
     let behind = |share: f64| -(1.0 - share).max(0.000_03).log10() - 0.3;
     let frame = Frame { height: 320.0, x_max: behind(1.0), y_min, y_max, log_y: true };
     let mut svg = frame.begin("latency over the share of messages");
     let mut value = y_min;
     while value <= y_max * 1.001 {
-        frame.grid_y(&mut svg, value, &format!("{value} ms"));
+        let text = if value < 1_000.0 { format!("{value} ms") } else { format!("{} s", value / 1_000.0) };
+        frame.grid_y(&mut svg, value, &text);
         value *= 10.0;
     }
     for (share, text) in NINES {
@@ -116,7 +116,7 @@ pub fn distribution(curves: &[Curve]) -> String {
     for (index, curve) in curves.iter().enumerate() {
         let points: Vec<_> = curve.points.iter().map(|(share, ms)| (behind(*share), *ms)).collect();
         frame.line(&mut svg, index, &points);
-        ends.push((index, curve.points.last().map_or(0.0, |(_, ms)| *ms), curve.name.clone()));
+        ends.push((index, curve.points.last().map_or(0.0, |(_, ms)| *ms), escaped(&curve.name)));
     }
     frame.names(&mut svg, ends);
     svg + "</svg>"
@@ -183,6 +183,10 @@ fn timeline(samples: &[Sample], marks: &[(f64, &'static str)], series: &[Series]
     }
     frame.names(&mut svg, ends);
     svg + "</svg>"
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.

@@ -182,4 +182,24 @@ mod tests {
         let lines = r#"{"role":"intern","rank":2,"url":"http://h/entrer/b"}"#;
         assert!(Doors::parse(lines).unwrap_err().to_string().contains("rank 1"));
     }
+
+    #[test]
+    fn links_of_many_amphis_are_told_apart() {
+        let lines: String = ["one", "two"]
+            .iter()
+            .map(|amphi| {
+                format!(
+                    r#"{{"amphi":"{amphi}","role":"administrator","url":"http://h/entrer/adm-{amphi}"}}
+                       {{"amphi":"{amphi}","role":"spectator","url":"http://h/entrer/spec-{amphi}"}}
+                       {{"amphi":"{amphi}","role":"intern","rank":1,"url":"http://h/entrer/i-{amphi}"}}
+                    "#
+                )
+            })
+            .collect();
+        let all = Doors::parse_all(&lines).unwrap();
+        let tokens: Vec<_> =
+            all.iter().map(|(id, doors)| (id.as_str(), doors.interns[0].token.as_str())).collect();
+        assert_eq!(tokens, [("one", "i-one"), ("two", "i-two")]);
+        assert!(Doors::parse(&lines).is_err(), "one amphi was wanted");
+    }
 }

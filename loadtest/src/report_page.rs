@@ -244,3 +244,59 @@ fn rows(value: &Value) -> Vec<(String, String)> {
     walk("", value, &mut all);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> RunReport {
+        let mut latencies = Latencies::default();
+        (1..=1_000).for_each(|micros| latencies.record(micros * 100));
+        let sample = |second: u32| Sample {
+            second: f64::from(second),
+            connections: 10,
+            deliveries_per_second: 123.0,
+            acknowledged_per_second: 4.0,
+            server_cores: 0.25,
+            postgres_cores: 0.1,
+            generator_cores: 0.3,
+        };
+        RunReport {
+            scenario: "room",
+            parameters: json!({"viewers": 10}),
+            goals: vec![Goal::at_most("F3", "push p99, ms", Some(99.0), 60.0, Some(40.0))],
+            curves: vec![Curve::of("each <viewer>", &latencies)],
+            samples: (1..5).map(sample).collect(),
+            marks: vec![(2.0, "measured")],
+            figures: json!({"stages": {"1": {"deliveries": 4_321}}}),
+            violations: Vec::new(),
+            faults: Vec::new(),
+            faults_found: 0,
+        }
+    }
+
+    #[test]
+    fn a_page_shows_goals_latencies_and_time_and_needs_nothing_from_elsewhere() {
+        let page = report().page().unwrap();
+        for expected in ["missed", "push p99, ms", "4321", "99 %", "Deliveries per second", "measured, 2.0 s"]
+        {
+            assert!(page.contains(expected), "{expected} is not in the page");
+        }
+        assert!(!page.contains("<viewer>"), "what is not ours is escaped");
+        for foreign in ["http://", "https://", "<script", "@import", "url("] {
+            assert!(!page.contains(foreign), "{foreign} is in the page");
+        }
+    }
+
+    #[test]
+    fn a_refused_run_has_faults_and_no_figures() {
+        let mut report = report();
+        report.faults.push(Fault { client: "client 7".to_owned(), what: "gap".to_owned() });
+        report.faults_found = 1;
+        let page = report.page().unwrap();
+        assert!(page.contains("client 7: gap") && page.contains("Refused"));
+        assert!(!page.contains("4321") && !page.contains("push p99"));
+        let told = report.to_json();
+        assert!(told["figures"].is_null() && told["latencies"].is_null() && told["goals"].is_null());
+    }
+}

@@ -169,13 +169,13 @@ impl Day<'_> {
         let server_cores = cpu.server.map(|seconds| seconds / window);
         let sum = |of: fn(&crate::room::Counts) -> u64| self.nation.sum(|room| of(&room.counts));
         let tally = &self.nation.wires.tally;
-        let mut last = Latencies::default();
+        let (mut last, nothing) = (Latencies::default(), Latencies::default());
         self.nation.casts.iter().for_each(|cast| last_viewer(&cast.room, 0, &mut last));
         // A process that was replaced begins to count anew.
         let measured = !self.args.kill;
         let figures = json!({
             "connecting": arrival.to_json(),
-            "cpu": cpu.to_json(),
+            "cpu": measured.then(|| cpu.to_json()),
             "cores": {"server": server_cores.map(round3), "postgres": cpu.postgres.filter(|_| measured).map(|cpu| round3(cpu / window)),
                       "generator": round3(cpu.generator / window)},
             "deliveries": tally.deliveries.get(), "choices_acknowledged": tally.acknowledgements.get(),
@@ -196,12 +196,14 @@ impl Day<'_> {
                 comeback,
                 violations.len() as u64 + faults.1,
             ),
-            curves: vec![
+            curves: [
                 Curve::of("choice acknowledged", &tally.acknowledged.borrow()),
                 Curve::of("change at each viewer", &tally.push.borrow()),
-                Curve::of("change at the last viewer", &last),
+                // Whoever was last while the server was away says nothing of it.
+                Curve::of("change at the last viewer", if measured { &last } else { &nothing }),
                 Curve::of("page", &self.visitor.latencies.borrow()),
-            ],
+            ]
+            .into(),
             samples,
             marks,
             figures,
