@@ -30,7 +30,7 @@ use self::stage::Stage;
 use self::workload::{Play, Visit, Workload};
 use crate::clock;
 use crate::crowd::seconds_since;
-use crate::process_figures::ensure_descriptors;
+use crate::process_figures::{ensure_descriptors, machine};
 
 /// Length of a message when ours is not among those compared: what changes usually have.
 const MESSAGE_BYTES: usize = 300;
@@ -47,16 +47,16 @@ pub struct CompareArgs {
     /// How often every server is visited
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Publications a second in the steady cell [default: 20, with --full 30]
-    #[arg(long)]
-    pub rate: Option<f64>,
-    /// Length of the steady cell [default: 2, with --full 4]
+    /// Publications a second in the steady cell
+    #[arg(long, default_value_t = 20.0)]
+    pub rate: f64,
+    /// Length of the steady cell [default: 2, with --full 5]
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
     /// Publications one by one [default: 40, with --full 60]
     #[arg(long)]
     pub closed: Option<usize>,
-    /// Publications eight in flight [default: 80, with --full 160]
+    /// Publications eight in flight [default: 80, with --full 120]
     #[arg(long)]
     pub in_flight: Option<usize>,
     /// Idle connections whose memory is measured, once per server; 0 for none [default: 0, with --full 10,000]
@@ -105,13 +105,12 @@ impl CompareArgs {
     }
 
     fn workload(&self) -> Workload {
-        let per_second = self.sized(self.rate, 20.0, 30.0);
         Workload {
             warm_up: 8,
-            steady: (per_second * self.sized(self.seconds, 2.0, 4.0)).ceil() as usize,
-            per_second,
+            steady: (self.rate * self.sized(self.seconds, 2.0, 5.0)).ceil() as usize,
+            per_second: self.rate,
             closed: self.sized(self.closed, 40, 60),
-            in_flight: self.sized(self.in_flight, 80, 160),
+            in_flight: self.sized(self.in_flight, 80, 120),
         }
     }
 
@@ -182,6 +181,8 @@ pub async fn run(args: &CompareArgs, own_binary: PathBuf) -> Result<Comparison> 
         workload.publications()
     );
     ensure_descriptors(viewers.max(idle))?;
+    // Once this thread has one core, the machine seems to have no other.
+    let machine = machine();
     if !args.unpinned {
         cpu::pin_this_thread(args.generator_core)?;
     }
@@ -199,6 +200,7 @@ pub async fn run(args: &CompareArgs, own_binary: PathBuf) -> Result<Comparison> 
         rounds: args.rounds,
         is_pinned: !args.unpinned,
         message_bytes: run.message_bytes,
+        machine,
         seconds: seconds_since(began),
         rows: run.rows,
     })

@@ -8,7 +8,6 @@ use super::peers::RAW;
 use super::statistics::{ByRound, Spread, quantile, ratios};
 use super::workload::{Cell, IN_FLIGHT, Visit, Workload};
 use crate::crowd::round3;
-use crate::process_figures::machine;
 
 /// Why most peers are not tried in a small run.
 pub const NOT_ASKED_FOR: &str = "not asked for";
@@ -59,6 +58,17 @@ impl Row {
 
     fn cost(&self, cell: Kind) -> ByRound {
         self.by_round(|visit| cell.of(visit).server_us_per_delivery())
+    }
+
+    /// What the database used beside it, for people.
+    fn postgres(&self) -> String {
+        let per_delivery =
+            |visit: &Visit| visit.steady.postgres_seconds * 1e6 / visit.steady.deliveries.max(1) as f64;
+        let spread = Spread::of(self.by_round(per_delivery).into_iter().flatten());
+        let used = spread.filter(|spread| spread.max > 0.0);
+        used.map_or(String::new(), |spread| {
+            format!("; its Postgres used {:.2} µs per delivery beside (steady)", spread.median)
+        })
     }
 
     /// The median publication's last viewer, in the steady cell.
@@ -125,6 +135,8 @@ pub struct Comparison {
     pub is_pinned: bool,
     /// Length of the peers' messages.
     pub message_bytes: usize,
+    /// Which machine.
+    pub machine: Value,
     /// How long it took.
     pub seconds: f64,
     /// By server.
@@ -160,7 +172,7 @@ impl Comparison {
         json!({
             "scenario": "compare",
             "generator_version": env!("CARGO_PKG_VERSION"),
-            "machine": machine(),
+            "machine": self.machine,
             "parameters": {
                 "viewers": self.viewers, "rounds": self.rounds, "idle": self.idle, "is_pinned": self.is_pinned,
                 "message_bytes": self.message_bytes, "steady": self.workload.steady,
@@ -218,7 +230,7 @@ impl Comparison {
         lines.extend(tried.clone().map(|row| self.line(row)));
         lines.push(String::new());
         lines.push(self.conditions());
-        lines.extend(tried.map(|row| format!("- {}: {}.", row.name, row.about)));
+        lines.extend(tried.map(|row| format!("- {}: {}{}.", row.name, row.about, row.postgres())));
         let not_tried = self.rows.iter().filter_map(|row| Some((row.name, row.not_tried.as_ref()?)));
         let (not_asked_for, not_tried): (Vec<_>, Vec<_>) =
             not_tried.partition(|(_, why)| *why == NOT_ASKED_FOR);
@@ -240,7 +252,7 @@ impl Comparison {
         let p99 = row.last_viewer_p99().map_or(String::new(), |p99| format!("{p99:.1}"));
         let cost =
             median(row.cost(Kind::Steady)).map_or(String::new(), |spread| format!("{:.1}", spread.median));
-        let idle = row.idle.map_or(String::new(), |idle| format!("{:.1}", idle.kib));
+        let idle = row.idle.map_or(String::new(), |idle| format!("{:.1}", idle.kib.max(0.0)));
         let ratio = told(self.last_viewer_ratio(row));
         format!(
             "| {} | {steady} | {closed} | {in_flight} | {ratio} | {p50} · {p99} | {cost} | {idle} |",
@@ -249,8 +261,7 @@ impl Comparison {
     }
 
     fn conditions(&self) -> String {
-        let machine = machine();
-        let field = |name: &str| machine[name].to_string().trim_matches('"').to_owned();
+        let field = |name: &str| self.machine[name].to_string().trim_matches('"').to_owned();
         let kernel = self.rows.iter().filter_map(|row| row.idle).map(|idle| idle.kernel_kib);
         let kernel = Spread::of(kernel).map_or(String::new(), |spread| {
             format!(" The kernel holds {:.1} KiB per connection, both ends together, apart.", spread.median)
@@ -296,4 +307,89 @@ fn cell_json(cell: &Cell) -> Value {
         "last_viewer_p50_ms": quantile(&mut cell.last_viewer_ms.clone(), 500).map(round3),
         "last_viewer_max_ms": quantile(&mut cell.last_viewer_ms.clone(), 1_000).map(round3),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process_figures::machine;
+
+    fn cell(us_per_delivery: f64, last_viewer_ms: f64) -> Cell {
+        Cell {
+            deliveries: 1_000,
+            server_seconds: us_per_delivery / 1e3,
+            last_viewer_ms: vec![last_viewer_ms; 5],
+            ..Cell::default()
+        }
+    }
+
+    fn visit(steady: f64, closed: f64, in_flight: f64, last_viewer_ms: f64) -> Visit {
+        Visit {
+            steady: cell(steady, last_viewer_ms),
+            closed: cell(closed, 1.0),
+            in_flight: cell(in_flight, 1.0),
+            message_bytes: 300,
+        }
+    }
+
+    fn row(name: &'static str, visits: Vec<Visit>) -> Row {
+        let mut row = Row { name, about: "about it".to_owned(), ..Row::default() };
+        for (round, visit) in visits.into_iter().enumerate() {
+            row.add(round, Ok(visit));
+        }
+        row
+    }
+
+    fn comparison() -> Comparison {
+        let raw = row(RAW, vec![visit(10.0, 8.0, 8.0, 20.0), visit(20.0, 16.0, 16.0, 40.0)]);
+        let mut peer = row("peer", vec![visit(11.0, 9.0, 2.0, 22.0), visit(24.0, 20.0, 6.0, 44.0)]);
+        peer.idle = Some(Idle { kib: 1.25, kernel_kib: 9.0 });
+        let mut failing = row("failing", vec![visit(1.0, 1.0, 1.0, 1.0)]);
+        failing.add(1, Err(anyhow::anyhow!("message 3 | again")));
+        let absent = Row { name: "absent", not_tried: Some("no such program".to_owned()), ..Row::default() };
+        let other = Row { name: "other", not_tried: Some(NOT_ASKED_FOR.to_owned()), ..Row::default() };
+        Comparison {
+            viewers: 200,
+            idle: 0,
+            workload: Workload { warm_up: 8, steady: 40, per_second: 20.0, closed: 40, in_flight: 80 },
+            rounds: 2,
+            is_pinned: true,
+            message_bytes: 300,
+            machine: machine(),
+            seconds: 61.0,
+            rows: vec![raw, peer, failing, absent, other],
+        }
+    }
+
+    #[test]
+    fn the_table_tells_ratios_of_the_same_round_and_leaves_nobody_out() {
+        let table = comparison().to_markdown();
+        let line = |name: &str| table.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert_eq!(
+            line("| peer |"),
+            "| peer | 1.15 (1.10–1.20) | 1.19 (1.12–1.25) | 0.31 (0.25–0.38) | 1.10 (1.10–1.10) | 33.0 · 44.0 | \
+             17.5 | 1.2 |"
+        );
+        assert_eq!(line("| failing |"), "| failing | FAILED: round 2: message 3 / again | | | | | | |");
+        assert_eq!(line("absent"), "- absent: not tried: no such program.");
+        assert_eq!(line("other"), "- not asked for: other.");
+    }
+
+    #[test]
+    fn one_failure_is_the_runs() {
+        let mut comparison = comparison();
+        assert!(!comparison.holds());
+        comparison.rows.retain(|row| row.name != "failing");
+        assert!(comparison.holds());
+    }
+
+    #[test]
+    fn a_round_that_failed_leaves_the_others_in_their_places() {
+        let mut row = Row::default();
+        row.add(2, Ok(visit(1.0, 1.0, 1.0, 1.0)));
+        assert_eq!(
+            row.cost(Kind::Steady).iter().map(Option::is_some).collect::<Vec<_>>(),
+            [false, false, true]
+        );
+    }
 }

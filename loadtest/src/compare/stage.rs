@@ -16,7 +16,9 @@ use crate::process_figures::family_of;
 
 /// A peer may take this long until it listens.
 const LISTENS_WITHIN: Duration = Duration::from_secs(20);
-/// How often that is tried.
+/// Where servers listen.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// See the [module](self).
@@ -58,12 +60,16 @@ impl Stage {
         Ok(path)
     }
 
-    /// A port that is free now.
+    /// A port that is free now, below those that the system gives to clients: a connection just closed would keep
+    /// a server from listening there on all addresses.
     ///
     /// # Errors
-    /// When none is.
+    /// When none is found.
     pub fn free_port() -> Result<u16> {
-        Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+        const TRIES: usize = 100;
+        let tried = (0..TRIES).map(|_| rand::random_range(PORTS));
+        let mut free = tried.filter(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok());
+        free.next().context("no free port")
     }
 
     /// Starts `program`, and waits until it listens on `port`.
@@ -81,7 +87,14 @@ impl Stage {
             }
             None => Command::new(program),
         };
-        command.args(arguments).current_dir(&self.scratch).stdin(Stdio::null()).process_group(0);
+        // Debian keeps daemons where only root looks.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+        command
+            .env("PATH", path)
+            .args(arguments)
+            .current_dir(&self.scratch)
+            .stdin(Stdio::null())
+            .process_group(0);
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let child = command.spawn().with_context(|| format!("starting {name}"))?;
         let mut process = Process { child, address: (Ipv4Addr::LOCALHOST, port).into(), log };

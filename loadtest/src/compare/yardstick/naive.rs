@@ -48,11 +48,20 @@ async fn join(upgrade: WebSocketUpgrade, State(changes): State<Sender<Change>>) 
     upgrade.on_upgrade(move |viewer| relay(viewer, changes))
 }
 
+/// Also reads what the viewer says, or nobody would notice that it has gone.
 async fn relay(mut viewer: WebSocket, mut changes: Receiver<Change>) {
-    while let Ok(change) = changes.recv().await {
-        let Ok(text) = serde_json::to_string(&change) else { return };
-        if viewer.send(Message::Text(text.into())).await.is_err() {
-            return;
+    loop {
+        tokio::select! {
+            change = changes.recv() => {
+                let Ok(change) = change else { return };
+                let Ok(text) = serde_json::to_string(&change) else { return };
+                if viewer.send(Message::Text(text.into())).await.is_err() {
+                    return;
+                }
+            }
+            said = viewer.recv() => {
+                let Some(Ok(_)) = said else { return };
+            }
         }
     }
 }
