@@ -372,7 +372,7 @@ mod tests {
         );
         assert_eq!(line("| failing |"), "| failing | FAILED: round 2: message 3 / again | | | | | | |");
         assert_eq!(line("absent"), "- absent: not tried: no such program.");
-        assert_eq!(line("other"), "- not asked for: other.");
+        assert_eq!(line("not asked"), "- not asked for: other.");
     }
 
     #[test]
