@@ -20,6 +20,10 @@ mod scene;
 #[path = "journal/season.rs"]
 mod season;
 
+/// The server's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The size of F8 and F10.
 const AMPHIS: usize = 2_500;
 /// Of a usual amphi; the largest one has 490.
