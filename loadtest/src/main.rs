@@ -111,14 +111,14 @@ fn main() -> ExitCode {
             Scenario::Room(args) => room(args, Kind::Room, report).await,
             Scenario::Burst(args) => room(args, Kind::Burst, report).await,
             Scenario::Overload(args) => room(args, Kind::Overload, report).await,
-            Scenario::Whole(args) => whole(args).await,
+            Scenario::Whole(args) => whole(args, report).await,
             Scenario::NationalDay(args) => {
                 scenario_national::run(args).await.and_then(|run| told(&run, report))
             }
             Scenario::Commands(args) => scenario_commands::run(args).await.and_then(|run| told(&run, report)),
             Scenario::Storm(args) => scenario_storm::run(args).await.and_then(|run| told(&run, report)),
             Scenario::Growth(args) => scenario_growth::run(args).await.and_then(|run| told(&run, report)),
-            Scenario::Chaos(args) => Ok(chaos(args).await),
+            Scenario::Chaos(args) => chaos(args, report).await,
             Scenario::Compare(args) => compare(args, cli.report.as_deref()).await,
             Scenario::Yardstick(_) => Ok(ExitCode::SUCCESS),
         }
@@ -130,9 +130,9 @@ async fn room(args: &RoomOptions, kind: Kind, report: Option<&Path>) -> Result<E
     told(&scenario_room::run(&args.resolve(kind)).await?, report)
 }
 
-async fn whole(args: &WholeArgs) -> Result<ExitCode> {
+async fn whole(args: &WholeArgs, folder: Option<&Path>) -> Result<ExitCode> {
     let verdict = scenario_whole::run(args).await?;
-    println!("{:#}", verdict.report);
+    said("whole", &verdict.report, folder)?;
     for violation in &verdict.violations {
         eprintln!("violation: {violation}");
     }
@@ -160,10 +160,20 @@ fn told(run: &RunReport, folder: Option<&Path>) -> Result<ExitCode> {
     Ok(if run.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) })
 }
 
-async fn chaos(args: &ChaosArgs) -> ExitCode {
+async fn chaos(args: &ChaosArgs, folder: Option<&Path>) -> Result<ExitCode> {
     let outcome = chaos::run(args).await;
-    println!("{:#}", outcome.report);
-    if outcome.holds { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) }
+    said("chaos", &outcome.report, folder)?;
+    Ok(if outcome.holds { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) })
+}
+
+/// Prints a report that has no page, and writes it into `folder` as NAME.json.
+fn said(name: &str, report: &serde_json::Value, folder: Option<&Path>) -> Result<()> {
+    println!("{report:#}");
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(format!("{name}.json")), format!("{report:#}\n"))?;
+    }
+    Ok(())
 }
 
 async fn compare(args: &CompareArgs, folder: Option<&Path>) -> Result<ExitCode> {

@@ -77,10 +77,10 @@ impl Sizes {
         let beside_rate = args.beside_rate.unwrap_or(or(40.0, 200.0));
         let viewers = args.viewers.unwrap_or(or(200.0, 1_000.0) as usize);
         let crowd_rate = args.deliveries.unwrap_or(or(4_000.0, 80_000.0)) / viewers as f64;
-        // One more of each: the rounding of the paces, and those that were passed over.
-        let steady = ((idle_rate + beside_rate) * seconds as f64 / amphis as f64).ceil() as usize + 2;
-        let saturated_each = 3;
-        let choosers = steady + saturated_each + 1;
+        let each = |rate: f64| (rate * seconds as f64 / amphis as f64).ceil() as usize;
+        let saturated_each = 2;
+        // One more: some choose one after the other.
+        let choosers = each(idle_rate) + each(beside_rate) + 1 + saturated_each;
         let nation = Size { label: "c", amphis, choosers, connections: amphis * (choosers + 1) };
         let crowd_choosers = (crowd_rate * seconds as f64).ceil() as usize + 1;
         let connections = viewers.max(crowd_choosers + 1);
