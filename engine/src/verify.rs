@@ -86,9 +86,9 @@ pub struct Allocation {
     pub hash: String,
 }
 
-/// What is wrong with a journal, and where.
+/// What is wrong with a journal, and where; in French, for whoever checks one by hand reads it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
+#[error("ligne {line} : {problem}")]
 pub struct Fault {
     /// Line of the file, from 1.
     pub line: usize,
@@ -123,16 +123,16 @@ struct Line {
 /// or the last hash in the minutes, shows that something is missing.
 pub fn verify(journal: &[u8]) -> Result<Verified, Fault> {
     let text = std::str::from_utf8(journal)
-        .map_err(|error| fault(line_of(journal, error.valid_up_to()), "not UTF-8 text"))?;
+        .map_err(|error| fault(line_of(journal, error.valid_up_to()), "ce n’est pas du texte UTF-8"))?;
     let Some(text) = text.strip_suffix('\n') else {
-        return Err(fault(text.lines().count().max(1), "the last line is cut short"));
+        return Err(fault(text.lines().count().max(1), "la dernière ligne est coupée"));
     };
     let mut lines = text.split('\n');
     let header_line = lines.next().unwrap_or_default();
     let header: Header = serde_json::from_str(header_line)
-        .map_err(|_| fault(1, "this is not an exported journal: its first line is not the header"))?;
+        .map_err(|_| fault(1, "ce n’est pas un journal exporté : la première ligne n’est pas l’en-tête"))?;
     if header.format != "amphi-journal" || header.version != 1 {
-        return Err(fault(1, "this is not a journal of a version known here"));
+        return Err(fault(1, "ce n’est pas un journal d’une version connue ici"));
     }
     let mut hash: [u8; 32] = Sha256::digest(header_line).into();
     let mut reading = Reading::default();
@@ -140,7 +140,7 @@ pub fn verify(journal: &[u8]) -> Result<Verified, Fault> {
         let number = index + 2;
         hash = link(hash, line).map_err(|problem| fault(number, problem))?;
         let entry: Line =
-            serde_json::from_str(line).map_err(|error| fault(number, format!("unreadable: {error}")))?;
+            serde_json::from_str(line).map_err(|error| fault(number, format!("illisible : {error}")))?;
         debug_assert_eq!(entry.hash, hexadecimal(hash));
         reading.enter(&entry, index as u64 + 1).map_err(|problem| fault(number, problem))?;
     }
@@ -164,20 +164,20 @@ pub fn verify(journal: &[u8]) -> Result<Verified, Fault> {
 pub fn check_receipt<'a>(verified: &'a Verified, receipt: &str) -> Result<Proof<'a>, String> {
     let parts: Vec<&str> = receipt.trim().split(':').collect();
     let [amphi, seq, hash] = parts[..] else {
-        return Err("a receipt is written AMPHI:SEQ:HASH".to_owned());
+        return Err("un reçu s’écrit AMPHI:ÉCRITURE:EMPREINTE".to_owned());
     };
     if amphi != verified.amphi.to_string() {
-        return Err(format!("the receipt is of amphi {amphi}, the journal of {}", verified.amphi));
+        return Err(format!("le reçu est de l’amphi {amphi}, le journal de l’amphi {}", verified.amphi));
     }
-    let seq: u64 = seq.parse().map_err(|_| "the entry number of the receipt is not a number".to_owned())?;
+    let seq: u64 = seq.parse().map_err(|_| "le numéro d’écriture du reçu n’est pas un nombre".to_owned())?;
     let named = verified.allocation.iter().find(|(_, allocation)| allocation.seq == seq);
     let named = named.map(|(rank, allocation)| (&allocation.hash, Proof::Choice(*rank, allocation)));
     let undone = || verified.undone.get(&seq).map(|undone| (&undone.hash, Proof::UndoneChoice(undone)));
     let wishes = || verified.wishes.get(&seq).map(|wishes| (&wishes.hash, Proof::Wishes(wishes)));
     match named.or_else(undone).or_else(wishes) {
         Some((right, proof)) if right == hash => Ok(proof),
-        Some(_) => Err(format!("entry {seq} of this journal has another hash")),
-        None => Err(format!("entry {seq} of this journal is neither a choice nor a list of wishes")),
+        Some(_) => Err(format!("l’écriture {seq} de ce journal a une autre empreinte")),
+        None => Err(format!("l’écriture {seq} de ce journal n’est ni un choix, ni une liste de vœux")),
     }
 }
 
@@ -200,14 +200,16 @@ fn link(previous: [u8; 32], line: &str) -> Result<[u8; 32], String> {
         .len()
         .checked_sub(TAIL)
         .and_then(|cut| line.split_at_checked(cut))
-        .ok_or("too short for an entry")?;
+        .ok_or("trop court pour une écriture")?;
     let mut sha = Sha256::new();
     sha.update(previous);
     sha.update(body);
     sha.update("}");
     let hash: [u8; 32] = sha.finalize().into();
     if tail != format!(r#","hash":"{}"}}"#, hexadecimal(hash)) {
-        return Err("the hash does not fit: this entry, or one before, was changed".to_owned());
+        return Err(
+            "l’empreinte ne correspond pas : cette écriture, ou une précédente, a été modifiée".to_owned()
+        );
     }
     Ok(hash)
 }

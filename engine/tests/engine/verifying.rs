@@ -112,7 +112,10 @@ fn line_of(journal: &[u8], offset: usize) -> usize {
 #[track_caller]
 fn assert_refused(changed: &[u8], line: usize, what: &str) {
     match verify(changed) {
-        Err(fault) => assert!(found_at(line).contains(&fault.line), "{what}, line {line}: {fault}"),
+        Err(fault) => {
+            assert!(found_at(line).contains(&fault.line), "{what}, line {line}: {fault}");
+            assert!(fault.to_string().starts_with(&format!("ligne {} : ", fault.line)), "in French: {fault}");
+        }
         Ok(_) => panic!("{what}, line {line}: not found"),
     }
 }

@@ -46,7 +46,7 @@ impl Reading {
         let by_holder = matches!(line.actor, Actor::Holder { .. });
         let filed = self.mandates.get(&rank).is_some_and(|mandate| mandate.document);
         ensure(!compulsory || !by_holder || filed, || {
-            format!("the holder chose for rank {rank} without the document")
+            format!("le mandataire a choisi pour le rang {rank} sans le document signé")
         })
     }
 
@@ -56,7 +56,7 @@ impl Reading {
         let free = self.free_seats(post);
         let waits = free == 1 || self.late_policy() == LatePolicy::AfterCurrentTurn && free > 0;
         let fits = self.running() && self.turn.is_some() && self.may_choose_late(rank) && waits;
-        ensure(fits, || format!("nothing could be held for rank {rank}"))?;
+        ensure(fits, || format!("rien ne pouvait être mis en attente pour le rang {rank}"))?;
         if !self.held.contains(&(rank, post)) {
             self.held.retain(|(held, _)| *held != rank);
             self.held.push((rank, post));
@@ -67,7 +67,7 @@ impl Reading {
     /// What is held is settled in order of arrival, once the turn is over (3.3).
     pub(super) fn settle_held(&mut self, rank: CallRank, post: PostNumber) -> Verdict {
         let first = self.held.first() == Some(&(rank, post));
-        ensure(first && self.turn.is_none(), || format!("nothing held for rank {rank} was to be settled"))?;
+        ensure(first && self.turn.is_none(), || format!("aucune attente du rang {rank} n’était à régler"))?;
         self.held.remove(0);
         Ok(())
     }
@@ -84,11 +84,13 @@ impl Reading {
         self.listed(rank)?;
         let fits = self.is_what_it_says(line, rank, post, manner)?;
         ensure(fits && !self.gone.contains_key(&rank), || {
-            format!("the choice of rank {rank} is not what it says it is")
+            format!("le choix du rang {rank} n’est pas ce qu’il dit être")
         })?;
         if manner == ChoiceManner::Late && seat.is_some() && self.turn.is_some() {
             let waits = self.free_seats(post) == 1 || self.late_policy() == LatePolicy::AfterCurrentTurn;
-            ensure(!waits, || format!("the late rank {rank} took a seat of post {post} from an open turn"))?;
+            ensure(!waits, || {
+                format!("le rang {rank}, après son tour, a pris une place du poste {post} à un tour ouvert")
+            })?;
         }
         self.take(line, ReleasedSeat { rank, post, seat }, manner)
     }
@@ -152,18 +154,18 @@ impl Reading {
         let ReleasedSeat { rank, post, seat } = taken;
         if let Some(seat) = seat {
             let exists = (1..=self.seats_of(post)).contains(&seat);
-            ensure(exists, || format!("post {post} has no seat {seat}"))?;
+            ensure(exists, || format!("le poste {post} n’a pas de place {seat}"))?;
             let free = self.seats.insert((post, seat));
-            ensure(free, || format!("seat {seat} of post {post} is given twice"))?;
+            ensure(free, || format!("la place {seat} du poste {post} est donnée deux fois"))?;
         }
         let allocation = Allocation { post, seat, at: line.at, seq: line.seq, hash: line.hash.clone() };
         let before = self.allocation.insert(rank, allocation);
-        ensure(before.is_none(), || format!("rank {rank} is placed twice"))
+        ensure(before.is_none(), || format!("le rang {rank} est affecté deux fois"))
     }
 
     /// By right, one per site, and validating ones only where a seat is free (3.3).
     fn check_supernumerary(&self, rank: CallRank, post: PostNumber) -> Verdict {
-        let setup = self.setup.as_ref().ok_or("a choice without a list")?;
+        let setup = self.setup.as_ref().ok_or("un choix sans liste")?;
         let site = |post: PostNumber| setup.posts.get(post.index()).map(|post| post.imotep.as_str());
         let right = setup.participants.get(rank.index()).and_then(|participant| participant.supernumerary);
         let allowed = match right {
@@ -173,7 +175,9 @@ impl Reading {
         };
         let others = self.allocation.values().filter(|taken| taken.seat.is_none());
         let alone = others.map(|taken| site(taken.post)).all(|other| other != site(post));
-        ensure(allowed && alone, || format!("rank {rank} could not choose post {post} without a seat"))
+        ensure(allowed && alone, || {
+            format!("le rang {rank} ne pouvait pas choisir le poste {post} en surnombre")
+        })
     }
 
     /// A seat for another one, after the last turn, where the policy says so (3.6).
@@ -186,7 +190,7 @@ impl Reading {
     ) -> Verdict {
         let allowed = self.setup.as_ref().is_some_and(|setup| setup.policies.vacancy_round);
         ensure(allowed && self.running() && self.turns_are_over() && from.post != post, || {
-            format!("rank {} could not exchange a seat", from.rank)
+            format!("le rang {} ne pouvait pas échanger sa place", from.rank)
         })?;
         self.undo(line.seq, from)?;
         self.take(line, ReleasedSeat { rank: from.rank, post, seat: Some(seat) }, ChoiceManner::Exchanged)
@@ -222,7 +226,7 @@ impl Reading {
             || self.round() == Round::Live
                 && self.setup.as_ref().is_some_and(|setup| setup.policies.safety_net);
         ensure(version == before + 1 && distinct && known && net_allowed, || {
-            format!("the wishes of rank {rank} are not a list that could be set")
+            format!("les vœux du rang {rank} ne forment pas une liste possible")
         })?;
         let written = WishVersion { rank, version, at: line.at, hash: line.hash.clone() };
         self.wish_versions.insert(line.seq, written);
@@ -236,6 +240,6 @@ impl Reading {
             .ranks()
             .filter(|rank| !self.allocation.contains_key(rank) && !self.gone.contains_key(rank))
             .find(|rank| self.best_wish_free(*rank).is_some());
-        ensure(left_out.is_none(), || "somebody was left out whose wish is free".to_owned())
+        ensure(left_out.is_none(), || "quelqu’un a été oublié dont un vœu est libre".to_owned())
     }
 }

@@ -127,18 +127,18 @@ impl Reading {
     }
 
     pub(super) fn enter(&mut self, line: &Line, due: u64) -> Verdict {
-        ensure(line.seq == due, || format!("entry {} stands where {due} is due", line.seq))?;
-        ensure(line.epoch >= self.epoch, || "written by a server that had been replaced".to_owned())?;
-        ensure(self.last_at.is_none_or(|last| line.at >= last), || "time runs backwards".to_owned())?;
+        ensure(line.seq == due, || format!("l’écriture {} est à la place de l’écriture {due}", line.seq))?;
+        ensure(line.epoch >= self.epoch, || "écrit par un serveur qui avait été remplacé".to_owned())?;
+        ensure(self.last_at.is_none_or(|last| line.at >= last), || "le temps recule".to_owned())?;
         let fresh = line.command_id.is_none_or(|id| self.command_ids.insert(id));
-        ensure(fresh, || "the same command twice".to_owned())?;
+        ensure(fresh, || "la même commande deux fois".to_owned())?;
         // After closing, nothing but administrative assignments (3.3).
         let assigned = matches!(line.payload, Event::ChoiceCommitted { manner: ChoiceManner::Assigned, .. });
         let over = self.phase == Phase::Annulled || self.phase == Phase::Closed && !assigned;
-        ensure(!over, || "something happened after the end".to_owned())?;
+        ensure(!over, || "quelque chose est arrivé après la fin".to_owned())?;
         let restores = matches!(line.payload, Event::ChoiceRestored { .. });
         ensure(self.to_restore.is_empty() || restores, || {
-            "a choice that was exchanged since does not stand again".to_owned()
+            "un choix échangé depuis ne revaut pas".to_owned()
         })?;
         (self.entries, self.epoch, self.last_at) = (due, line.epoch, Some(line.at));
         self.check_author(line)?;
@@ -170,7 +170,7 @@ impl Reading {
             Author::Engine => line.actor == Actor::Engine,
             Author::Anybody => true,
         };
-        ensure(allowed, || "done by somebody who may not do it".to_owned())
+        ensure(allowed, || "fait par quelqu’un qui n’en a pas le droit".to_owned())
     }
 
     fn read(&mut self, line: &Line) -> Verdict {
@@ -199,26 +199,30 @@ impl Reading {
             Event::ChoiceHeld { rank, post, .. } => self.hold(line, *rank, *post),
             Event::HeldChoiceRefused { rank, post } => {
                 self.settle_held(*rank, *post)?;
-                ensure(self.free_seats(*post) == 0, || format!("post {post} was free for rank {rank}"))
+                ensure(self.free_seats(*post) == 0, || {
+                    format!("le poste {post} était libre pour le rang {rank}")
+                })
             }
             Event::HeldChoiceReleased { rank } => {
                 let before = self.held.len();
                 self.held.retain(|(held, _)| held != rank);
-                ensure(self.held.len() < before, || format!("rank {rank} held nothing"))
+                ensure(self.held.len() < before, || format!("le rang {rank} n’avait rien en attente"))
             }
             Event::Suspended { .. } => {
-                ensure(self.phase == Phase::Open, || "suspended while not open".to_owned())?;
+                ensure(self.phase == Phase::Open, || {
+                    "suspension d’une séance qui n’est pas ouverte".to_owned()
+                })?;
                 self.phase = Phase::Suspended { since: line.at };
                 Ok(())
             }
             Event::SuspensionExplained { .. } => {
                 let suspended = matches!(self.phase, Phase::Suspended { .. });
-                ensure(suspended, || "the reason of no suspension".to_owned())
+                ensure(suspended, || "le motif d’aucune suspension".to_owned())
             }
             Event::Resumed { deadline } => self.resume(line.at, *deadline),
             Event::ServiceInterrupted { down_since, deadline } => {
                 ensure(self.phase == Phase::Open && *down_since <= line.at, || {
-                    "an interruption while the clock did not run".to_owned()
+                    "une interruption pendant que l’horloge était arrêtée".to_owned()
                 })?;
                 self.restart_clock(*down_since, line.at, *deadline)
             }
@@ -226,12 +230,12 @@ impl Reading {
             Event::Withdrawn { rank, .. } => self.leave(*rank, Gone::Withdrawn),
             Event::NoLongerPlacedElsewhere { rank } => {
                 let was = self.gone.remove(rank) == Some(Gone::PlacedElsewhere);
-                ensure(was, || format!("rank {rank} was not placed elsewhere"))
+                ensure(was, || format!("le rang {rank} n’était pas affecté ailleurs"))
             }
             Event::EligibilityChecked { found } => self.check_eligibility(found),
             Event::Admitted { rank, .. } => {
                 let was = self.ineligible.remove(rank).is_some();
-                ensure(was, || format!("nothing was found against rank {rank}"))
+                ensure(was, || format!("rien n’avait été trouvé contre le rang {rank}"))
             }
             Event::ParticipantAdded { participant, planned_at, .. } => self.add(participant, *planned_at),
             Event::ProxyGiven { rank, proxy } => self.give_proxy(*rank, *proxy),
@@ -270,7 +274,7 @@ impl Reading {
 
     fn listed(&self, rank: CallRank) -> Verdict {
         let listed = (1..=self.interns()).contains(&usize::from(rank.0));
-        ensure(listed, || format!("there is no rank {rank}"))
+        ensure(listed, || format!("il n’y a pas de rang {rank}"))
     }
 
     fn ranks(&self) -> impl Iterator<Item = CallRank> + use<> {

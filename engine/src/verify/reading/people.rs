@@ -10,12 +10,14 @@ impl Reading {
         self.listed(rank)?;
         let begun = self.phase == Phase::Published || self.in_session();
         let concerned = !self.gone.contains_key(&rank) && !self.allocation.contains_key(&rank);
-        ensure(begun && concerned, || format!("rank {rank} was no longer concerned"))
+        ensure(begun && concerned, || format!("le rang {rank} n’était plus concerné"))
     }
 
     pub(super) fn leave(&mut self, rank: CallRank, how: Gone) -> Verdict {
         self.listed(rank)?;
-        ensure(!self.allocation.contains_key(&rank), || format!("rank {rank} is placed here, for good"))?;
+        ensure(!self.allocation.contains_key(&rank), || {
+            format!("le rang {rank} est affecté ici, définitivement")
+        })?;
         self.gone.insert(rank, how);
         self.held.retain(|(held, _)| *held != rank);
         Ok(())
@@ -25,21 +27,21 @@ impl Reading {
     pub(super) fn add(&mut self, participant: &Participant, planned_at: Option<Timestamp>) -> Verdict {
         let begun = self.phase == Phase::Published || self.in_session();
         let live = self.round() == Round::Live;
-        let setup = self.setup.as_mut().filter(|_| begun).ok_or("somebody was added to no list")?;
+        let setup = self.setup.as_mut().filter(|_| begun).ok_or("quelqu’un a été ajouté sans liste")?;
         let known = setup.participants.iter().any(|listed| listed.intern == participant.intern);
         let in_order = match (self.planned_at.last(), planned_at) {
             (Some(last), Some(new)) => live && *last < new,
             (_, None) => !live,
             (None, Some(_)) => false,
         };
-        ensure(!known && in_order, || "somebody was added twice, or before others".to_owned())?;
+        ensure(!known && in_order, || "quelqu’un a été ajouté deux fois, ou avant d’autres".to_owned())?;
         setup.participants.push(participant.clone());
         self.planned_at.extend(planned_at);
         Ok(())
     }
 
     pub(super) fn check_eligibility(&mut self, found: &[(CallRank, Ineligibility)]) -> Verdict {
-        ensure(self.phase == Phase::Published, || "eligibility checked too early or too late".to_owned())?;
+        ensure(self.phase == Phase::Published, || "conditions contrôlées trop tôt ou trop tard".to_owned())?;
         for (rank, _) in found {
             self.listed(*rank)?;
         }
@@ -55,13 +57,13 @@ impl Reading {
         let in_turn = self.turn.as_ref().is_some_and(|turn| turn.rank == rank);
         let mandate = Mandate { proxy, document: false };
         let first = allowed && !in_turn && self.mandates.insert(rank, mandate).is_none();
-        ensure(first, || format!("rank {rank} could not give this proxy"))
+        ensure(first, || format!("le rang {rank} ne pouvait pas donner cette procuration"))
     }
 
     pub(super) fn file_document(&mut self, rank: CallRank, proxy: ProxyId) -> Verdict {
         self.still_to_choose(rank)?;
         let mandate = self.mandates.get_mut(&rank).filter(|mandate| mandate.proxy == proxy);
-        mandate.ok_or_else(|| format!("rank {rank} has not given that proxy"))?.document = true;
+        mandate.ok_or_else(|| format!("le rang {rank} n’a pas donné cette procuration"))?.document = true;
         Ok(())
     }
 
@@ -70,6 +72,6 @@ impl Reading {
         self.still_to_choose(rank)?;
         let in_time = by_administrator || !self.was_called(rank);
         let given = self.mandates.remove(&rank).is_some_and(|mandate| mandate.proxy == proxy);
-        ensure(given && in_time, || format!("the proxy of rank {rank} could not be ended"))
+        ensure(given && in_time, || format!("la procuration du rang {rank} ne pouvait pas prendre fin"))
     }
 }

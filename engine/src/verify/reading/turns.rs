@@ -10,20 +10,20 @@ use super::{GRACE, Line, OpenTurn, Phase, Reading, Verdict, ensure};
 impl Reading {
     /// One person, one rank: or somebody would choose twice (P2).
     pub(super) fn draft(&mut self, setup: &Setup) -> Verdict {
-        ensure(self.phase == Phase::Draft, || "drafted after publication".to_owned())?;
+        ensure(self.phase == Phase::Draft, || "préparé après la publication".to_owned())?;
         let mut persons = BTreeSet::new();
         let distinct = setup.participants.iter().all(|participant| persons.insert(participant.intern));
-        ensure(distinct, || "the same intern stands twice on the list".to_owned())?;
+        ensure(distinct, || "le même interne est deux fois sur la liste".to_owned())?;
         self.setup = Some(Box::new(setup.clone()));
         Ok(())
     }
 
     pub(super) fn publish(&mut self, planned_at: &[Timestamp]) -> Verdict {
         let listed = self.interns();
-        ensure(self.phase == Phase::Draft && listed > 0, || "published twice, or without a list".to_owned())?;
+        ensure(self.phase == Phase::Draft && listed > 0, || "publié deux fois, ou sans liste".to_owned())?;
         let expected = if self.round() == Round::Live { listed } else { 0 };
         ensure(planned_at.len() == expected && planned_at.is_sorted(), || {
-            "the planned times are not one for each rank, in order".to_owned()
+            "les heures prévues ne sont pas une par rang, dans l’ordre".to_owned()
         })?;
         self.planned_at = planned_at.to_vec();
         self.phase = Phase::Published;
@@ -32,9 +32,9 @@ impl Reading {
 
     /// Nobody the eligibility check has found something against is called (3.1).
     pub(super) fn open(&mut self) -> Verdict {
-        ensure(self.phase == Phase::Published, || "opened twice, or before publication".to_owned())?;
+        ensure(self.phase == Phase::Published, || "ouvert deux fois, ou avant la publication".to_owned())?;
         let found = self.ineligible.keys().find(|rank| !self.gone.contains_key(rank));
-        ensure(found.is_none(), || "opened although somebody is not eligible".to_owned())?;
+        ensure(found.is_none(), || "ouvert alors que quelqu’un ne remplit pas les conditions".to_owned())?;
         self.phase = Phase::Open;
         Ok(())
     }
@@ -62,21 +62,21 @@ impl Reading {
     /// before the session begins, and everybody has until the end of the turn they were convoked for.
     pub(super) fn open_turn(&mut self, line: &Line, rank: CallRank, deadline: Timestamp) -> Verdict {
         self.listed(rank)?;
-        ensure(self.round() == Round::Live, || "a turn in a round without turns".to_owned())?;
+        ensure(self.round() == Round::Live, || "un tour dans une séance sans tours".to_owned())?;
         let convoked = self.planned_at[rank.index()];
         let early = self.setup.as_ref().is_some_and(|setup| setup.policies.early_opening);
         let earliest = if early { self.planned_at[0] } else { convoked };
-        ensure(line.at >= earliest, || format!("rank {rank} was called before the planned time"))?;
+        ensure(line.at >= earliest, || format!("le rang {rank} a été appelé avant l’heure prévue"))?;
         ensure(self.running() && self.turn.is_none() && self.held.is_empty(), || {
-            format!("the turn of rank {rank} opens during another, or while the session is not open")
+            format!("le tour du rang {rank} s’ouvre pendant un autre, ou hors de la séance")
         })?;
         let due = usize::from(rank.0) == self.called.len() + 1;
         let waits = !self.gone.contains_key(&rank) && !self.allocation.contains_key(&rank);
-        ensure(due && waits, || format!("rank {rank} was called out of order"))?;
-        ensure(self.is_opening_time(line.at), || format!("rank {rank} was called in a break"))?;
+        ensure(due && waits, || format!("le rang {rank} n’a pas été appelé dans l’ordre"))?;
+        ensure(self.is_opening_time(line.at), || format!("le rang {rank} a été appelé pendant une pause"))?;
         let from = if early { line.at.max(convoked) } else { line.at };
         ensure(deadline == from + self.duration_of(rank), || {
-            format!("the turn of rank {rank} has not the length it should have")
+            format!("le tour du rang {rank} n’a pas la durée qu’il devrait avoir")
         })?;
         self.called.push(line.seq);
         self.turn = Some(OpenTurn { rank, deadline });
@@ -88,10 +88,10 @@ impl Reading {
         let running = self.running();
         let steps = self.setup.as_ref().map_or(&[][..], |setup| &setup.policies.extension_steps);
         let turn = self.turn.as_mut().filter(|turn| turn.rank == rank && running);
-        let turn = turn.ok_or_else(|| format!("the turn of rank {rank} is lengthened without being open"))?;
+        let turn = turn.ok_or_else(|| format!("le tour du rang {rank} est prolongé sans être ouvert"))?;
         let from = turn.deadline.max(at);
         ensure(steps.iter().any(|step| from + *step == new), || {
-            format!("the turn of rank {rank} is lengthened by what was not announced")
+            format!("le tour du rang {rank} est prolongé d’une durée qui n’était pas annoncée")
         })?;
         turn.deadline = new;
         Ok(())
@@ -101,7 +101,7 @@ impl Reading {
     /// that was to be committed then (3.5).
     pub(super) fn close_turn(&mut self, rank: CallRank, at: Timestamp, outcome: TurnOutcome) -> Verdict {
         let turn = self.turn.take().filter(|turn| turn.rank == rank);
-        let turn = turn.ok_or_else(|| format!("the turn of rank {rank} ends without being open"))?;
+        let turn = turn.ok_or_else(|| format!("le tour du rang {rank} finit sans être ouvert"))?;
         let running = self.running();
         let chosen = self.allocation.contains_key(&rank);
         let expired = at >= turn.deadline + GRACE;
@@ -121,21 +121,21 @@ impl Reading {
         if !chosen && outcome != TurnOutcome::NoLongerConcerned {
             self.let_go.insert(rank);
         }
-        ensure(fits, || format!("the turn of rank {rank} did not end as it is said to have"))
+        ensure(fits, || format!("le tour du rang {rank} n’a pas fini comme il est dit"))
     }
 
     /// Only whoever is no longer concerned is passed over (A8).
     pub(super) fn skip_turn(&mut self, line: &Line, rank: CallRank) -> Verdict {
         let due = usize::from(rank.0) == self.called.len() + 1;
         let concerned = !self.gone.contains_key(&rank) && !self.allocation.contains_key(&rank);
-        ensure(due && !concerned, || format!("rank {rank} was passed over"))?;
+        ensure(due && !concerned, || format!("le rang {rank} a été sauté"))?;
         self.called.push(line.seq);
         Ok(())
     }
 
     pub(super) fn resume(&mut self, at: Timestamp, deadline: Option<Timestamp>) -> Verdict {
         let Phase::Suspended { since } = self.phase else {
-            return Err("resumed without having been suspended".to_owned());
+            return Err("reprise sans suspension".to_owned());
         };
         self.phase = Phase::Open;
         self.restart_clock(since, at, deadline)
@@ -151,7 +151,7 @@ impl Reading {
         let Some(turn) = &mut self.turn else { return Ok(()) };
         let left = Millis((turn.deadline - stopped).0.max(0));
         let new = new.filter(|new| *new >= at + left && *new >= turn.deadline);
-        turn.deadline = new.ok_or("a turn was cut short")?;
+        turn.deadline = new.ok_or("un tour a été raccourci")?;
         Ok(())
     }
 
@@ -159,7 +159,7 @@ impl Reading {
     pub(super) fn close(&mut self, unplaced: &[CallRank]) -> Verdict {
         let over = self.round() != Round::Live || self.turns_are_over();
         ensure(self.in_session() && over, || {
-            "closed while turns remained, or without having been open".to_owned()
+            "clos alors que des tours restaient, ou sans avoir été ouvert".to_owned()
         })?;
         if self.round() == Round::ByWishes {
             self.everybody_got_their_best_wish()?;
@@ -168,7 +168,9 @@ impl Reading {
         let without =
             |rank: &CallRank| places && !self.allocation.contains_key(rank) && !self.gone.contains_key(rank);
         let never_chose: Vec<CallRank> = self.ranks().filter(without).collect();
-        ensure(never_chose == unplaced, || "the list of those who never chose is not right".to_owned())?;
+        ensure(never_chose == unplaced, || {
+            "la liste de ceux qui n’ont pas choisi n’est pas juste".to_owned()
+        })?;
         self.phase = Phase::Closed;
         Ok(())
     }

@@ -9,7 +9,7 @@ impl Reading {
     pub(super) fn undo(&mut self, by: u64, released: ReleasedSeat) -> Verdict {
         let ReleasedSeat { rank, post, seat } = released;
         let held = self.allocation.remove(&rank).filter(|held| (held.post, held.seat) == (post, seat));
-        let held = held.ok_or_else(|| format!("rank {rank} did not hold what was undone"))?;
+        let held = held.ok_or_else(|| format!("le rang {rank} n’avait pas ce qui a été défait"))?;
         if let Some(seat) = seat {
             self.seats.remove(&(post, seat));
         }
@@ -19,7 +19,7 @@ impl Reading {
 
     /// Whoever's choice is annulled holds nothing, whatever it was exchanged for.
     pub(super) fn annul(&mut self, line: &Line, released: ReleasedSeat) -> Verdict {
-        ensure(self.in_session(), || "undone outside the session".to_owned())?;
+        ensure(self.in_session(), || "défait hors de la séance".to_owned())?;
         self.made.remove(&released.rank);
         self.undo(line.seq, released)
     }
@@ -28,11 +28,13 @@ impl Reading {
     /// made before, has to stand again (3.7).
     pub(super) fn rewind(&mut self, line: &Line, to: CallRank, released: &[ReleasedSeat]) -> Verdict {
         let since = usize::from(to.0).checked_sub(1).and_then(|index| self.called.get(index)).copied();
-        let since = since.ok_or_else(|| format!("rank {to} had not been called"))?;
-        ensure(self.in_session(), || "gone back outside the session".to_owned())?;
+        let since = since.ok_or_else(|| format!("le rang {to} n’avait pas été appelé"))?;
+        ensure(self.in_session(), || "retour en arrière hors de la séance".to_owned())?;
         let last = |made: &Vec<Made>| made.last().filter(|made| made.seq > since).map(|made| made.taken);
         let expected: Vec<ReleasedSeat> = self.made.values().filter_map(last).collect();
-        ensure(expected == released, || "what was undone is not what was chosen since".to_owned())?;
+        ensure(expected == released, || {
+            "ce qui a été défait n’est pas ce qui avait été choisi depuis".to_owned()
+        })?;
         for seat in released {
             self.undo(line.seq, *seat)?;
             let made = self.made.entry(seat.rank).or_default();
@@ -51,7 +53,7 @@ impl Reading {
     pub(super) fn restore(&mut self, line: &Line, taken: ReleasedSeat, manner: ChoiceManner) -> Verdict {
         let due = self.to_restore.pop_front();
         let as_made = due.is_some_and(|made| made.taken == taken && made.manner == manner);
-        ensure(as_made, || format!("the choice of rank {} does not stand again", taken.rank))?;
+        ensure(as_made, || format!("le choix du rang {} ne revaut pas", taken.rank))?;
         self.occupy(line, taken)
     }
 }
