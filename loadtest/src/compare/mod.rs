@@ -50,7 +50,7 @@ pub struct CompareArgs {
     /// Publications a second in the steady cell
     #[arg(long, default_value_t = 20.0)]
     pub rate: f64,
-    /// Length of the steady cell [default: 2, with --full 5]
+    /// Length of the steady cell [default: 2, with --full 4]
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
     /// Publications one by one [default: 40, with --full 60]
@@ -107,7 +107,7 @@ impl CompareArgs {
     fn workload(&self) -> Workload {
         Workload {
             warm_up: 8,
-            steady: (self.rate * self.sized(self.seconds, 2.0, 5.0)).ceil() as usize,
+            steady: (self.rate * self.sized(self.seconds, 2.0, 4.0)).ceil() as usize,
             per_second: self.rate,
             closed: self.sized(self.closed, 40, 60),
             in_flight: self.sized(self.in_flight, 80, 120),
