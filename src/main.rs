@@ -9,6 +9,7 @@ mod import;
 mod links;
 mod mails;
 mod manifest;
+mod metrics;
 mod minutes;
 mod opening;
 mod policies;

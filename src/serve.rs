@@ -7,10 +7,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseSettings};
 use crate::mails::{MailArguments, MailSettings};
+use crate::metrics::{MetricsArguments, MetricsPage};
 use crate::opening::parse_instant;
 use crate::site::{Site, clock, registry};
 
@@ -36,12 +37,16 @@ pub struct ServeArguments {
     clock_start: Option<amphi_engine::core::Timestamp>,
     #[command(flatten)]
     mails: MailArguments,
+    #[command(flatten)]
+    metrics: MetricsArguments,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let public_url = arguments.public_url.map(|url| url.trim_end_matches('/').to_owned());
     let mails = MailSettings::of_server(arguments.mails, arguments.listen.ip().is_loopback())?;
+    // Before anything that is measured is begun.
+    let metrics = MetricsPage::open(&arguments.metrics).await?;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("l’adresse {} n’est pas libre", arguments.listen))?;
@@ -49,22 +54,23 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let clock = clock(&database.pool, arguments.speed, arguments.clock_start).await?;
     let registry = registry(&database.pool, clock).await?;
     let (opened, failed) = registry.open_unfinished().await?;
-    let (stop, mut stopping) = watch::channel(false);
-    let asked = async move {
-        // An error means that nobody can ask any more; then there is nothing to wait for, either.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    };
+    let stopping = CancellationToken::new();
+    let asked = stopping.clone().cancelled_owned();
     let (site, serving) =
         Site::open(&database.pool, registry, listener, public_url, (mails, arguments.speed), asked).await?;
     // Before anybody is told that we are here: whoever is told may say stop at once.
     let stop_asked = stop_signal()?;
     println!("listening {}", site.public_url);
+    if let Some(metrics) = metrics {
+        println!("metrics {}", metrics.url);
+        tokio::spawn(metrics.serve(stopping.clone().cancelled_owned()));
+    }
     tracing::info!(opened, failed, "serving");
     let lost = tokio::select! {
         () = stop_asked => false,
         () = database.lost() => true,
     };
-    stop.send_replace(true);
+    stopping.cancel();
     if lost {
         bail!(
             "la base privée s’est arrêtée ; rien de ce qui a été confirmé n’est perdu. Relancez amphi serve."

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::descriptors::{connections_max, sockets_max};
 use crate::mails::{MailSettings, Mails};
+use crate::metrics;
 
 /// The clock of this run: the real one, or a compressed one for rehearsals.
 ///
@@ -86,6 +87,7 @@ impl Site {
         let following = Arc::clone(&portal);
         tokio::spawn(async move { following.watch_proxies().await });
         let routes = router(portal).merge(mail_pages.unwrap_or_default());
+        let routes = routes.layer(axum::middleware::from_fn(metrics::time_request));
         let served = tokio::spawn(connections::serve(listener, routes, connections_max(), stop));
         Ok((Self { public_url, registry, links, mails }, served))
     }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::limits::{
     ARRIVAL_WINDOW, ARRIVALS_PER_WINDOW, COME_BACK_AFTER, NEAR_TURNS, PLACES_RESERVED_ONE_IN,
 };
+use crate::metrics::meters;
 use crate::protocol::Role;
 
 /// The places for live connections of one server.
@@ -97,8 +98,10 @@ impl Arrivals {
             Importance::Later => self.places.available_permits() > self.reserved && self.pace_allows(),
         };
         let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| room_enough);
-        let after = || COME_BACK_AFTER.mul_f64(rand::rng().random_range(1.0..3.0));
-        place.map(Place).ok_or_else(|| ComeBack { after: after() })
+        place.map(Place).ok_or_else(|| {
+            meters().arrivals_refused.increment(1);
+            ComeBack { after: COME_BACK_AFTER.mul_f64(rand::rng().random_range(1.0..3.0)) }
+        })
     }
 
     fn pace_allows(&self) -> bool {

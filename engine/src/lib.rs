@@ -9,6 +9,7 @@ pub mod frame;
 pub mod journal;
 pub mod ledger;
 pub mod limits;
+pub mod metrics;
 pub mod persons;
 pub mod presence;
 pub mod protocol;

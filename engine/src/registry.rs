@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::eligibility::{Eligibility, EverybodyIsEligible};
 use crate::journal::{Journal, JournalError};
 use crate::limits::HEARTBEAT_EVERY;
+use crate::metrics::meters;
 use crate::persons::Persons;
 use crate::room::{Room, Surroundings};
 
@@ -246,7 +247,10 @@ impl Registry {
                     room.step_down();
                 }
             }
-            Err(error) => tracing::warn!(%error, "no heartbeat could be written"),
+            Err(error) => {
+                meters().heartbeats_failed.increment(1);
+                tracing::warn!(%error, "no heartbeat could be written");
+            }
         }
     }
 

@@ -12,13 +12,14 @@ use super::waiting::within;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_amphi");
 /// What the environment of whoever runs the tests must not decide.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "DATABASE_URL",
     "AMPHI_DATA_DIRECTORY",
     "AMPHI_LISTEN",
     "AMPHI_PUBLIC_URL",
     "AMPHI_SMTP_URL",
     "AMPHI_MAIL_FROM",
+    "AMPHI_METRICS_LISTEN",
 ];
 
 fn command(arguments: &[&str]) -> Command {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::window::{Lacking, Window};
 use crate::frame::Frame;
 use crate::limits::PERSONAL_BYTES_MAX;
+use crate::metrics::meters;
 use crate::protocol::{CloseCode, Role};
 
 /// Pieces that one system call writes: a welcome with all that comes along is fewer.
@@ -64,7 +65,7 @@ struct State {
     under_way: VecDeque<Bytes>,
     cut: bool,
     /// Since when the socket has taken nothing of what waits.
-    blocked_since: Option<Instant>,
+    blocked: Option<Blocked>,
     /// When something whole was last heard, and whether a ping has gone out since.
     heard_at: Option<Instant>,
     pinged: bool,
@@ -76,6 +77,24 @@ struct Personal {
     frame: Frame,
     /// Brings the viewer up to date: a newer one makes it useless.
     catches_up: bool,
+}
+
+/// Since when a socket has taken nothing.
+struct Blocked {
+    since: Instant,
+}
+
+impl Blocked {
+    fn now() -> Self {
+        meters().viewers_blocked.increment(1.0);
+        Self { since: Instant::now() }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        meters().viewers_blocked.decrement(1.0);
+    }
 }
 
 /// How a line ends.
@@ -178,11 +197,11 @@ impl Line {
     pub fn offer(&self) -> bool {
         let mut state = self.state();
         self.write_unless_blocked(&mut state);
-        state.blocked_since.is_none()
+        state.blocked.is_none()
     }
 
     fn write_unless_blocked(&self, state: &mut State) {
-        if state.blocked_since.is_none() && state.end.is_none() {
+        if state.blocked.is_none() && state.end.is_none() {
             self.write(state);
         }
     }
@@ -226,8 +245,8 @@ impl Line {
             match written {
                 Ok(count) if count > 0 => state.advance(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if state.blocked_since.is_none() {
-                        state.blocked_since = Some(Instant::now());
+                    if state.blocked.is_none() {
+                        state.blocked = Some(Blocked::now());
                         self.news.notify_one();
                     }
                     return;
@@ -240,7 +259,7 @@ impl Line {
                 }
             }
         }
-        state.blocked_since = None;
+        state.blocked = None;
         if state.behind {
             self.news.notify_one();
         }
@@ -253,13 +272,13 @@ impl Line {
 
     /// Since when the socket has taken nothing of what waits.
     pub fn blocked_since(&self) -> Option<Instant> {
-        self.state().blocked_since
+        self.state().blocked.as_ref().map(|blocked| blocked.since)
     }
 
     /// Whether a snapshot is needed, and can be written.
     pub fn is_behind(&self) -> bool {
         let state = self.state();
-        state.behind && state.end.is_none() && state.blocked_since.is_none()
+        state.behind && state.end.is_none() && state.blocked.is_none()
     }
 
     /// Whether and how the line has ended.
@@ -349,8 +368,8 @@ impl State {
 
     /// So many bytes of what is under way have gone out.
     fn advance(&mut self, mut written: usize) {
-        if let Some(since) = &mut self.blocked_since {
-            *since = Instant::now();
+        if let Some(blocked) = &mut self.blocked {
+            blocked.since = Instant::now();
         }
         while let Some(piece) = self.under_way.front_mut() {
             if written < piece.len() {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use amphi_core::{CallRank, ProxyId};
 use slab::Slab;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub use line::{End, Line, Pulse, Sink};
 pub use pocket::{Pocket, Said};
@@ -29,6 +30,7 @@ pub use window::Window;
 
 use crate::frame::Frame;
 use crate::limits::WRITES_PER_SLICE;
+use crate::metrics::meters;
 use crate::protocol::{CloseCode, Role};
 use crate::room::person;
 
@@ -122,6 +124,7 @@ impl FanOut {
 
     /// Tells everybody, with the next sweep.
     pub fn broadcast(&self, frame: Frame) {
+        meters().broadcasts.increment(1);
         self.public.push(frame);
         self.news.notify_one();
     }
@@ -164,6 +167,11 @@ impl FanOut {
         Arc::clone(&self.news)
     }
 
+    /// Begins a sweep; says when what it is for was said, unless an earlier one has told it.
+    pub fn begin_sweep(&self) -> (Sweep, Option<Instant>) {
+        (Sweep::default(), self.public.take_said_at())
+    }
+
     /// The next lines of a sweep, at most so many as are written to without a pause; `false` at the end.
     pub fn next_lines(&self, sweep: &mut Sweep, lines: &mut Vec<Arc<Line>>) -> bool {
         while let Some(lane) = self.lanes.get(sweep.lane) {
@@ -180,9 +188,7 @@ impl FanOut {
     }
 }
 
-/// One sweep's share: offers each of `lines` what it lacks.
-pub fn offer(lines: &mut Vec<Arc<Line>>) {
-    for line in lines.drain(..) {
-        line.offer();
-    }
+/// One sweep's share: offers each of `lines` what it lacks; says how many were reached.
+pub fn offer(lines: &mut Vec<Arc<Line>>) -> u64 {
+    lines.drain(..).map(|line| u64::from(line.offer())).sum()
 }

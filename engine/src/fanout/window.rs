@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
+use tokio::time::Instant;
 
 use crate::frame::Frame;
 use crate::limits::WINDOW_BYTES_MAX;
@@ -26,6 +27,8 @@ struct Frames {
     kept_bytes: usize,
     /// The slice that was asked for last: all viewers of a sweep ask for the same one.
     slice: Option<(u64, u64, Bytes)>,
+    /// When the first frame since the last sweep began was said.
+    said_at: Option<Instant>,
 }
 
 /// What a viewer lacks.
@@ -46,11 +49,17 @@ impl Window {
     /// Adds a frame; the oldest leave. The newest is kept, however long it is.
     pub(super) fn push(&self, frame: Frame) {
         let mut frames = self.frames();
+        frames.said_at.get_or_insert_with(Instant::now);
         frames.kept_bytes += frame.bytes().len();
         frames.kept.push_back(frame);
         while frames.kept_bytes > WINDOW_BYTES_MAX && frames.kept.len() > 1 {
             frames.forget_oldest();
         }
+    }
+
+    /// Since when the sweep that begins now has been waited for.
+    pub(super) fn take_said_at(&self) -> Option<Instant> {
+        self.frames().said_at.take()
     }
 
     /// The place after the newest frame.

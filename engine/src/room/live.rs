@@ -10,6 +10,7 @@ use crate::fanout::FanOut;
 use crate::frame::Frame;
 use crate::ledger::{Committed, Ledger};
 use crate::limits::{RESUME_CHANGES_MAX, SOCKETS_PER_PERSON_MAX};
+use crate::metrics::{Counted, meters};
 use crate::presence::Presence;
 use crate::protocol::{self, CloseCode, Me, Position, Role, ServerMessage, WishOutlook};
 
@@ -22,7 +23,7 @@ impl Live {
             recent,
             outlook: None,
             snapshot: None,
-            journal_available: true,
+            outage: None,
         }
     }
 
@@ -150,10 +151,14 @@ impl Live {
         Some(Frame::of(&ServerMessage::Outlook { wishes }))
     }
 
+    pub(super) fn journal_available(&self) -> bool {
+        self.outage.is_none()
+    }
+
     /// Tells everybody whether choices can be taken, when that changes.
     pub(super) fn set_journal_available(&mut self, available: bool) {
-        if self.journal_available != available {
-            self.journal_available = available;
+        if self.journal_available() != available {
+            self.outage = (!available).then(|| Counted::by(&meters().rooms_without_journal));
             self.fan_out.broadcast(service_frame(available));
         }
     }

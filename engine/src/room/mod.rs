@@ -12,9 +12,11 @@ mod pump;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use amphi_core::{Actor, AmphiId, CallRank, Command, CommandId, LiveCommand, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +27,7 @@ use crate::frame::Frame;
 use crate::journal::{Journal, JournalError, Taken};
 use crate::ledger::Ledger;
 use crate::limits::{MAILBOX_COMMANDS_MAX, PRESENCE_EVERY};
+use crate::metrics::{Answer, Counted, meters};
 use crate::persons::Persons;
 use crate::presence::{Presence, Who};
 use crate::protocol::{CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage, WishOutlook};
@@ -69,7 +72,8 @@ struct Live {
     outlook: Option<(u64, Vec<Option<Vec<WishOutlook>>>)>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
-    journal_available: bool,
+    /// Counted as long as the journal cannot be written.
+    outage: Option<Counted>,
 }
 
 struct RecentChange {
@@ -164,6 +168,12 @@ impl Room {
         self.surroundings.clock.now()
     }
 
+    /// How much real time has passed since `instant`; none, when it has not come.
+    fn real_time_since(&self, instant: Timestamp) -> Duration {
+        let passed_ms = (self.now() - instant).0.max(0) as f64;
+        Duration::from_secs_f64(passed_ms / 1_000.0 / self.speed())
+    }
+
     /// How fast the clock runs.
     pub fn speed(&self) -> f64 {
         self.surroundings.clock.speed()
@@ -193,10 +203,16 @@ impl Room {
         command_id: Option<CommandId>,
         reply: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<(), Busy> {
-        let received_at = self.now();
-        let reply: Option<Box<dyn FnOnce(Outcome) + Send>> = Some(Box::new(reply));
+        let (received_at, arrived) = (self.now(), Instant::now());
+        let reply: Option<Box<dyn FnOnce(Outcome) + Send>> = Some(Box::new(move |outcome| {
+            meters().acknowledgement.of(Answer::from(&outcome)).record(arrived.elapsed());
+            reply(outcome);
+        }));
         let envelope = Envelope { actor, command, command_id, received_at, reply };
-        self.mailbox.try_send(envelope).map_err(|_| Busy)
+        self.mailbox.try_send(envelope).map_err(|_| {
+            meters().busy.increment(1);
+            Busy
+        })
     }
 
     /// Submits a command and waits for its outcome. Dropping the wait does not drop the command.
@@ -267,7 +283,7 @@ impl Room {
             let dossiers = live.ledger.dossiers();
             first.push(Frame::of(&ServerMessage::Dossiers { dossiers }));
         }
-        if !live.journal_available {
+        if !live.journal_available() {
             first.push(live::service_frame(false));
         }
         line.catch_up(first);
@@ -292,7 +308,8 @@ impl Room {
     pub fn catch_up(&self, line: &Line) {
         let mut live = self.live();
         // It may have missed that, too.
-        let service = line.is_behind().then(|| live::service_frame(live.journal_available));
+        let service = line.is_behind().then(|| live::service_frame(live.journal_available()));
+        meters().snapshots.increment(1);
         line.catch_up(live.snapshot_frame().into_iter().chain(service));
         drop(live);
         line.offer();

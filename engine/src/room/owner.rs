@@ -23,6 +23,7 @@ use super::{Envelope, RecentChange, Room, Surroundings};
 use crate::journal::{Append, AppendError, JournalError, Taken};
 use crate::ledger::{Committed, Ledger, Prepared, changes_the_list};
 use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
+use crate::metrics::{Counted, meters};
 use crate::protocol::{CloseCode, Outcome};
 
 /// An amphi as the journal has it.
@@ -66,7 +67,7 @@ pub(super) async fn own(
     mut mailbox: mpsc::Receiver<Envelope>,
     down_since: Option<Timestamp>,
 ) {
-    let owner = Owner { room };
+    let owner = Owner { room, _in_service: Counted::by(&meters().rooms) };
     if owner.serve(&mut mailbox, down_since).await.is_break() {
         tracing::warn!(amphi = %owner.room.id, "the amphi goes out of service here");
     }
@@ -74,13 +75,16 @@ pub(super) async fn own(
 
 struct Owner {
     room: Arc<Room>,
+    _in_service: Counted,
 }
 
 impl Drop for Owner {
     /// However the owner ends, by a fault of ours too: a room that nobody owns must not look alive.
     fn drop(&mut self) {
         self.room.in_service.store(false, Ordering::Release);
-        self.room.live().fan_out.close_all(CloseCode::GoingAway);
+        let mut live = self.room.live();
+        live.outage = None;
+        live.fan_out.close_all(CloseCode::GoingAway);
     }
 }
 
@@ -163,10 +167,15 @@ impl Owner {
     async fn let_time_pass(&self, now: Timestamp) -> Flow {
         let next_deadline = || self.room.read(|ledger| ledger.amphi().next_deadline());
         while let Some(due) = next_deadline().filter(|due| *due <= now) {
+            // What an amphi that was opened or resumed late has to catch up with is not the clock's lateness.
+            let possible_since = self.room.read(|ledger| ledger.amphi().last_event_at()).max(due);
             let attempt = self.attempt(&mut Envelope::from_engine(Command::Tick, now)).await?;
-            if matches!(attempt, Attempt::Settled) && next_deadline() == Some(due) {
-                tracing::error!(amphi = %self.room.id, %due, "time has passed and nothing has happened");
-                return Flow::Break(());
+            if matches!(attempt, Attempt::Settled) {
+                if next_deadline() == Some(due) {
+                    tracing::error!(amphi = %self.room.id, %due, "time has passed and nothing has happened");
+                    return Flow::Break(());
+                }
+                meters().deadline_lateness.record(self.room.real_time_since(possible_since));
             }
         }
         Flow::Continue(())
@@ -421,6 +430,7 @@ impl Owner {
     /// recursion, because it may last for hours.
     async fn reload(&self, down_since: Timestamp) -> Flow {
         self.room.live().set_journal_available(false);
+        meters().reloads.increment(1);
         let (mut pause, longest) = RETRY_PAUSES;
         loop {
             // Before the first attempt, too: whatever makes every write fail must not make this spin.

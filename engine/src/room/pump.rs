@@ -8,16 +8,22 @@ use std::sync::Arc;
 
 use super::Room;
 use crate::fanout::{self, Sweep};
+use crate::metrics::meters;
 
 /// Runs until the room goes out of service.
 pub(super) async fn pump(room: Arc<Room>) {
     let news = room.live().fan_out.news();
     while room.is_in_service() {
         news.notified().await;
-        let (mut sweep, mut lines) = (Sweep::default(), Vec::new());
+        let (mut sweep, said_at) = room.live().fan_out.begin_sweep();
+        let (mut reached, mut lines) = (0, Vec::new());
         while room.more_lines(&mut sweep, &mut lines) {
-            fanout::offer(&mut lines);
+            reached += fanout::offer(&mut lines);
             tokio::task::yield_now().await;
+        }
+        meters().deliveries.increment(reached);
+        if let Some(said_at) = said_at.filter(|_| reached > 0) {
+            meters().push.record(said_at.elapsed());
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::connections::Freed;
 use crate::fanout::{End, Line, ViewerKey};
 use crate::frame::Frame;
 use crate::limits::{BLOCKED_AT_MOST, BUSY_RETRY_AFTER, FAREWELL_WITHIN, HELLO_WITHIN};
+use crate::metrics::{Counted, Ending, meters};
 use crate::protocol::{ClientMessage, CloseCode, PROTOCOL_VERSION, Position, Role, ServerMessage};
 use crate::room::{Room, addressed};
 use crate::wire::Wire;
@@ -50,6 +51,7 @@ pub async fn serve(freed: Freed, room: Arc<Room>, visitor: Visitor) {
         () = visitor.pass.cancelled() => Some(CloseCode::NotAllowed),
         stop = connection.converse(&room, &unread) => stop,
     };
+    meters().connections_closed.of(Ending::from(stop)).increment(1);
     if let Some(code) = stop {
         connection.line.close(code);
         connection.say_farewell().await;
@@ -66,6 +68,7 @@ struct Connection {
 struct Seat<'a> {
     room: &'a Arc<Room>,
     key: ViewerKey,
+    _open: Counted,
 }
 
 impl Drop for Seat<'_> {
@@ -86,7 +89,8 @@ impl Connection {
             Ok(key) => key,
             Err(code) => return Some(code),
         };
-        let _seat = Seat { room, key };
+        let open = Counted::by(meters().connections.of(self.line.role().into()));
+        let _seat = Seat { room, key, _open: open };
         room.pulse().watch(&self.line);
         for text in first_commands {
             if let Err(stop) = obey(&text, room, &self.line) {

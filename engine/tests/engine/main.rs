@@ -5,6 +5,7 @@
 
 mod commands;
 mod crash_points;
+mod dashboard;
 mod eligible;
 mod elsewhere;
 mod fan_out_model;

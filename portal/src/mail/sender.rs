@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use amphi_engine::clock::Clock;
 use amphi_engine::core::{Millis, Timestamp};
+use amphi_engine::metrics::{Mailing, meters};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp;
@@ -120,6 +121,16 @@ pub struct Round {
     pub put_back: usize,
 }
 
+impl Round {
+    fn measure(&self) {
+        let count = |what, mails: usize| meters().mails.of(what).increment(mails as u64);
+        count(Mailing::Sent, self.sent);
+        count(Mailing::Refused, self.refused);
+        count(Mailing::GivenUp, self.given_up);
+        count(Mailing::PutBack, self.put_back);
+    }
+}
+
 enum Delivery {
     Sent,
     RefusedForNow(String),
@@ -180,6 +191,7 @@ impl Sender {
             let (mail, delivery) = done.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
             self.enter(&mail, delivery, &mut round).await?;
         }
+        round.measure();
         Ok(round)
     }
 

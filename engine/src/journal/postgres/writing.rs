@@ -3,15 +3,18 @@
 //! Order: a room has one write under way at most, so the order of its writes is its own. Nobody can drop a
 //! write half way: the task is spawned once and lives as long as the journal.
 
+use std::time::Duration;
+
 use amphi_core::InternId;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::super::{Append, AppendError, Place};
 use crate::limits::{GROUP_COMMIT_MAX, JOURNAL_GIVE_UP_AFTER};
+use crate::metrics::{Written, meters};
 
 /// A write, and where its answer goes.
 pub(super) struct Submission {
@@ -34,7 +37,10 @@ async fn write_group(
     group: Vec<Submission>,
 ) {
     let appends: Vec<&Append> = group.iter().map(|submission| &submission.append).collect();
-    match write_within(options, connection, &appends).await {
+    let began = Instant::now();
+    let written = write_within(options, connection, &appends).await;
+    measure(&written, appends.len(), began.elapsed());
+    match written {
         Ok(written) => {
             for submission in group {
                 let lease = (submission.append.amphi.0, submission.append.epoch);
@@ -59,6 +65,18 @@ async fn write_group(
                 answer(submission, Err(AppendError::Unknown(problem.clone())));
             }
         }
+    }
+}
+
+fn measure(written: &Result<Vec<(Uuid, u64)>, WriteError>, commands: usize, took: Duration) {
+    let became = match written {
+        Ok(_) => Written::Committed,
+        Err(WriteError::Violation(_)) => Written::Violation,
+        Err(WriteError::Unknown(_)) => Written::Unknown,
+    };
+    meters().commit.of(became).record(took);
+    if became == Written::Committed {
+        meters().commit_commands.record(commands as f64);
     }
 }
 
