@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test of the project. Installs on Debian what is missing: Postgres, Chromium, ChromeDriver,
+# Runs every test of the project. Installs on Debian what is missing: Postgres, Chromium, ChromeDriver, Valgrind,
 # and a Python environment of its own for the example client and the Autobahn cases. Needs the Rust toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +13,7 @@ newest_postgres() { find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2
 [ -n "$(newest_postgres)" ] || missing+=(postgresql)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
+command -v valgrind >/dev/null || missing+=(valgrind)
 command -v python3 >/dev/null || missing+=(python3)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -62,6 +63,9 @@ if command -v npm >/dev/null; then
     cargo test --workspace --locked --bin amphi -- --ignored --exact \
         private_postgres::tests::a_machine_without_postgres_gets_it_from_npm
 fi
+
+say "instructions counted"
+tests/instructions.sh
 
 say "simulated amphis: faults, crashes at every await, clocks that misbehave"
 target/debug/amphi-simulator run --seeds 2000 >target/simulated.txt
