@@ -48,6 +48,23 @@ async fn the_yardsticks_deliver_every_message_to_everybody() {
     assert!(table.contains("| raw | 1.00 (1.00–1.00) |") && table.contains("| naive | "), "{table}");
 }
 
+#[tokio::test]
+async fn every_design_of_a_fan_out_delivers_every_message_to_everybody() {
+    let words = "compare --unpinned --designs --viewers 20 --rounds 1 --rate 200 --seconds 0.1 --closed 10 \
+                 --in-flight 30";
+    let args = Cli::parse_from(words.split_whitespace()).compare;
+    let comparison = compare::run(&args, env!("CARGO_BIN_EXE_amphi-loadtest").into()).await.unwrap();
+    assert!(comparison.holds(), "{:#?}", comparison.rows);
+    let tried: Vec<_> = comparison.rows.iter().filter(|row| row.not_tried.is_none()).collect();
+    let names: Vec<_> = tried.iter().map(|row| row.name).collect();
+    assert_eq!(names, ["raw", "pump", "tasks", "both-cores", "uring"]);
+    for row in tried {
+        let visit = row.visits[0].as_ref().unwrap();
+        let deliveries = [&visit.steady, &visit.closed, &visit.in_flight].map(|cell| cell.deliveries);
+        assert_eq!(deliveries, [20 * 20, 20 * 10, 20 * 30], "{}", row.name);
+    }
+}
+
 /// What goes wrong with the fourth message, at the second viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bug {

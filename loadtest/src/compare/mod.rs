@@ -65,6 +65,9 @@ pub struct CompareArgs {
     /// Only these, by their names, e.g. raw,amphi,nchan [default: raw,naive,amphi; with --full all]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<String>,
+    /// Ways to write the same bytes to many sockets, beside raw, and no other server
+    #[arg(long)]
+    pub designs: bool,
     /// Our server
     #[arg(long, value_name = "BINARY", default_value = "target/release/amphi")]
     pub server: PathBuf,
@@ -117,7 +120,8 @@ impl CompareArgs {
     fn wants(&self, name: &str) -> bool {
         const SMALL: [&str; 3] = [peers::RAW, "naive", OURS];
         match (self.only.is_empty(), self.full) {
-            (true, true) => true,
+            (true, _) if self.designs => name == peers::RAW || peers::is_design(name),
+            (true, true) => !peers::is_design(name),
             (true, false) => SMALL.contains(&name),
             (false, _) => self.only.iter().any(|only| only.eq_ignore_ascii_case(name)),
         }
@@ -186,7 +190,12 @@ pub async fn run(args: &CompareArgs, own_binary: PathBuf) -> Result<Comparison> 
     if !args.unpinned {
         cpu::pin_this_thread(args.generator_core)?;
     }
-    let stage = Stage::new(&args.cache, own_binary, (!args.unpinned).then_some(args.server_core))?;
+    let stage = Stage::new(
+        &args.cache,
+        own_binary,
+        (!args.unpinned).then_some(args.server_core),
+        args.generator_core,
+    )?;
     let began = clock::now();
     let mut run = Run::new(args, &stage, workload);
     run.rounds().await?;

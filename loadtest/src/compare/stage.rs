@@ -29,6 +29,8 @@ pub struct Stage {
     pub own_binary: PathBuf,
     /// The only core that servers may use.
     pub server_core: Option<usize>,
+    /// The core of this program.
+    pub generator_core: usize,
     scratch: PathBuf,
 }
 
@@ -37,12 +39,17 @@ impl Stage {
     ///
     /// # Errors
     /// When that cannot be made.
-    pub fn new(cache: &Path, own_binary: PathBuf, server_core: Option<usize>) -> Result<Self> {
+    pub fn new(
+        cache: &Path,
+        own_binary: PathBuf,
+        server_core: Option<usize>,
+        generator_core: usize,
+    ) -> Result<Self> {
         let scratch = std::env::temp_dir().join(format!("amphi-compare-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&scratch)?;
         // Peers are started in the scratch directory.
         let cache = std::path::absolute(cache)?;
-        Ok(Self { cache, own_binary, server_core, scratch })
+        Ok(Self { cache, own_binary, server_core, generator_core, scratch })
     }
 
     /// The path of a file of ours.
@@ -77,12 +84,36 @@ impl Stage {
     /// # Errors
     /// When it cannot be started, ends, or does not listen within 20 s; with the end of its log.
     pub fn start(&self, program: &Path, arguments: &[&str], port: u16) -> Result<Process> {
+        self.start_on(self.server_cores(), program, arguments, port)
+    }
+
+    /// The cores of the servers, as `taskset` wants them; none when nothing is pinned.
+    pub fn server_cores(&self) -> Option<String> {
+        self.server_core.map(|core| core.to_string())
+    }
+
+    /// Those and the generator's.
+    pub fn all_cores(&self) -> Option<String> {
+        self.server_core.map(|core| format!("{core},{}", self.generator_core))
+    }
+
+    /// As [`start`](Self::start), on these `cores`.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_on(
+        &self,
+        cores: Option<String>,
+        program: &Path,
+        arguments: &[&str],
+        port: u16,
+    ) -> Result<Process> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let log = self.file(&format!("{name}-{port}.log"));
-        let mut command = match self.server_core {
-            Some(core) => {
+        let mut command = match cores {
+            Some(cores) => {
                 let mut taskset = Command::new("taskset");
-                taskset.args(["--cpu-list", &core.to_string()]).arg(program);
+                taskset.args(["--cpu-list", &cores]).arg(program);
                 taskset
             }
             None => Command::new(program),

@@ -54,8 +54,8 @@ pub trait Peer {
 
 /// All peers, in the order in which they are told.
 pub fn all(with_sockudo: bool) -> Vec<Box<dyn Peer>> {
-    vec![
-        Box::new(raw::Raw),
+    let mut peers: Vec<Box<dyn Peer>> = vec![
+        Box::new(raw::PLAIN),
         Box::new(naive::Naive),
         Box::new(uwebsockets::UWebSockets),
         Box::new(nchan::Nchan),
@@ -65,7 +65,14 @@ pub fn all(with_sockudo: bool) -> Vec<Box<dyn Peer>> {
         Box::new(nats::Nats),
         Box::new(mosquitto::Mosquitto),
         Box::new(sockudo::Sockudo { wanted: with_sockudo }),
-    ]
+    ];
+    peers.extend(raw::DESIGNS.map(|design| Box::new(design) as Box<dyn Peer>));
+    peers
+}
+
+/// Whether `name` is a design of a fan-out, which is of interest beside other designs only.
+pub fn is_design(name: &str) -> bool {
+    raw::DESIGNS.iter().any(|design| design.name() == name)
 }
 
 /// A server that runs, and how to speak with it.

@@ -1,4 +1,5 @@
-//! The yardstick `raw`: TCP, and no protocol but what the generator puts into the bytes.
+//! The yardstick `raw`: TCP, and no protocol but what the generator puts into the bytes. And the designs of a fan-out, which
+//! differ from it in how they write, and in nothing else.
 
 use std::net::SocketAddr;
 
@@ -9,16 +10,51 @@ use crate::compare::stage::Stage;
 use crate::reactor::Target;
 
 /// See the [module](self).
-pub struct Raw;
+pub struct Raw {
+    name: &'static str,
+    about: &'static str,
+    /// Whether it may use the generator's core, too.
+    has_both_cores: bool,
+}
+
+/// The lower bound.
+pub const PLAIN: Raw = Raw {
+    name: RAW,
+    about: "a plain send loop of the same bytes to each TCP socket, no protocol; published to by a connection",
+    has_both_cores: false,
+};
+
+/// Other ways to write the same bytes.
+pub const DESIGNS: [Raw; 4] = [
+    Raw {
+        name: "pump",
+        about: "raw, by one tokio task that pauses every 64 writes: our fan-out, stripped",
+        has_both_cores: false,
+    },
+    Raw {
+        name: "tasks",
+        about: "raw, by a tokio task per connection, woken through a channel of shared bytes",
+        has_both_cores: false,
+    },
+    Raw {
+        name: "both-cores",
+        about: "raw, by two threads with half of the sockets each; it may use the generator's core, too",
+        has_both_cores: true,
+    },
+    Raw {
+        name: "uring",
+        about: "raw, by io_uring: the writes of a round submitted together",
+        has_both_cores: false,
+    },
+];
 
 impl Peer for Raw {
     fn name(&self) -> &'static str {
-        RAW
+        self.name
     }
 
     fn about(&self) -> String {
-        "a plain send loop of the same bytes to each TCP socket, no protocol; published to by a connection"
-            .to_owned()
+        self.about.to_owned()
     }
 
     fn missing(&self, _stage: &Stage) -> Option<String> {
@@ -27,8 +63,9 @@ impl Peer for Raw {
 
     fn start(&self, stage: &Stage) -> Result<Running> {
         let port = Stage::free_port()?;
-        let process =
-            stage.start(&stage.own_binary, &["yardstick", "raw", "--port", &port.to_string()], port)?;
+        let cores = if self.has_both_cores { stage.all_cores() } else { stage.server_cores() };
+        let arguments = ["yardstick", self.name, "--port", &port.to_string()];
+        let process = stage.start_on(cores, &stage.own_binary, &arguments, port)?;
         // The first connection is the publisher.
         let line = Some(process.connect()?);
         let dialect = Box::new(Bytes(process.address));

@@ -1,7 +1,13 @@
-//! The two yardsticks, each run as a process of its own: as fast as the kernel allows, and as most people do it.
+//! The yardsticks, each run as a process of its own: as fast as the kernel allows (`raw`), and as most people do it
+//! (`naive`). The others are `raw` with another way of writing to sockets, to choose between designs of a fan-out.
 
+mod asynchronous;
+pub mod both_cores;
 pub mod naive;
+pub mod pump;
 pub mod raw;
+pub mod tasks;
+pub mod uring;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -24,6 +30,14 @@ pub enum Kind {
     Raw,
     /// A WebSocket room over axum, as most people write it.
     Naive,
+    /// One task writes to all sockets, pausing now and then.
+    Pump,
+    /// A task per socket.
+    Tasks,
+    /// Two threads, each with half of the sockets.
+    BothCores,
+    /// All writes handed to the kernel together.
+    Uring,
 }
 
 /// Runs until killed.
@@ -34,5 +48,9 @@ pub fn serve(args: &YardstickArgs) -> Result<()> {
     match args.kind {
         Kind::Raw => raw::serve(args.port),
         Kind::Naive => naive::serve(args.port),
+        Kind::Pump => pump::serve(args.port),
+        Kind::Tasks => tasks::serve(args.port),
+        Kind::BothCores => both_cores::serve(args.port),
+        Kind::Uring => uring::serve(args.port),
     }
 }
