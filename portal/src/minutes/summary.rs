@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use amphi_engine::core::call_list::RankBasis;
+use amphi_engine::core::opening::OpeningRange;
 use amphi_engine::core::{Millis, Timestamp};
 
 use super::record::{ParticipantRecord, SessionRecord, SessionState};
@@ -68,17 +69,27 @@ fn session(record: &SessionRecord, zone: &Zone) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn rules(record: &SessionRecord, zone: &Zone) -> Vec<(&'static str, String)> {
-    let range = |range: &amphi_engine::core::opening::OpeningRange| {
+/// "lundi 29 mars 2027, de 9 h 00 à 12 h 30 et de 14 h 00 à 18 h 00 ; mardi 30 mars 2027, de…".
+fn hours(opening: &[OpeningRange], zone: &Zone) -> String {
+    let from_to = |range: &OpeningRange| {
         let same_day = zone.same_day(range.opens_at, range.closes_at);
         let end =
             if same_day { zone.time(range.closes_at) } else { words::date_and_time(zone, range.closes_at) };
-        format!("{}, de {} à {end}", zone.date(range.opens_at), zone.time(range.opens_at))
+        format!("de {} à {end}", zone.time(range.opens_at))
     };
+    let days = opening.chunk_by(|one, next| zone.same_day(one.opens_at, next.opens_at)).map(|day| {
+        let ranges: Vec<String> = day.iter().map(from_to).collect();
+        format!("{}, {}", zone.date(day[0].opens_at), ranges.join(" et "))
+    });
+    days.collect::<Vec<_>>().join(" ; ")
+}
+
+fn rules(record: &SessionRecord, zone: &Zone) -> Vec<(&'static str, String)> {
     let with_more = record.participants.iter().filter(|p| p.extra_time_percent > 0).count();
-    let ranges: Vec<String> = record.opening.iter().map(range).collect();
-    let mut facts =
-        vec![("Plages d’ouverture", ranges.join(" ; ")), ("Ordre d’appel", order(record).to_owned())];
+    let mut facts = vec![
+        ("Plages d’ouverture", hours(&record.opening, zone)),
+        ("Ordre d’appel", order(record).to_owned()),
+    ];
     let rules = wording::rules(record.round, &record.policies, record.turn_duration);
     facts.extend(rules.into_iter().map(|rule| (rule.about, rule.says)));
     if with_more > 0 {
@@ -132,7 +143,7 @@ fn timing(record: &SessionRecord) -> Vec<(&'static str, String)> {
     let said = |lasting: Option<Millis>| lasting.map_or_else(|| "–".to_owned(), duration);
     let stops = |(count, lasting): (usize, Millis)| match count {
         0 => Cow::Borrowed("aucune"),
-        _ => Cow::Owned(format!("{count}, {} en tout", duration(lasting))),
+        _ => Cow::Owned(format!("{count} ({} en tout)", duration(lasting))),
     };
     vec![
         (
