@@ -134,7 +134,7 @@ impl Viewer {
     /// Opens the socket, up to the upgrade.
     ///
     /// # Errors
-    /// When the server refuses (then a [`Refusal`](crate::wire::Refusal)), or does not answer in time.
+    /// When the server refuses (then a [`crate::wire::Refusal`]), or does not answer in time.
     pub async fn handshake(self: &Rc<Self>) -> Result<Opened> {
         self.leave();
         let (tell, told) = oneshot::channel();

@@ -28,7 +28,7 @@ use crate::server_process::{Import, Launch, ServerProcess};
 use crate::synthetic;
 use crate::wire;
 
-/// See the [module](self).
+/// Starts, fills and stops it: see the head of this file.
 pub struct OurServer {
     /// Which binary.
     pub binary: PathBuf,
