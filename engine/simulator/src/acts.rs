@@ -43,7 +43,7 @@ impl Simulation<'_> {
                     self.devices[index].reads(false);
                 }
             }
-            Act::ReadAgain => self.devices.iter().for_each(|device| device.reads(true)),
+            Act::ReadAgain => self.devices.iter_mut().for_each(|device| device.reads(true)),
             Act::Resync { device } => {
                 if let Some(index) = self.nth_device(device, Device::is_connected) {
                     self.devices[index].resync();

@@ -23,6 +23,7 @@ pub struct Device {
     pub role: Role,
     screen: Arc<Mutex<Screen>>,
     connection: Option<Connection>,
+    was_long_away: bool,
 }
 
 /// What a device shows.
@@ -59,7 +60,7 @@ pub struct Witness {
 impl Device {
     /// A device that is not connected.
     pub fn new(amphi: usize, role: Role) -> Self {
-        Self { amphi, role, screen: Arc::default(), connection: None }
+        Self { amphi, role, screen: Arc::default(), connection: None, was_long_away: false }
     }
 
     /// Connects to a room of `server`; says where it was, if it was anywhere. Whether it was let in.
@@ -110,10 +111,15 @@ impl Device {
         self.screen().connected = false;
     }
 
-    /// Stops reading, or reads again.
-    pub fn reads(&self, reads: bool) {
+    /// Stops reading, or reads again: every second time after so long that its room has no more of what it lacks.
+    pub fn reads(&mut self, reads: bool) {
         if let Some(connection) = &self.connection {
-            connection.reading.send_replace(reads);
+            let read_before = connection.reading.send_replace(reads);
+            let returns = reads && !read_before;
+            self.was_long_away ^= returns;
+            if returns && self.was_long_away {
+                connection.line.fall_behind();
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use amphi_engine::core::{Amphi, Command, Status};
 
-use crate::device::Device;
 use crate::oracle::{Promise, Violation};
 use crate::plan::{ClockShift, GIVE_UP_MS, amphi_id};
 use crate::simulation::{Report, Simulation};
@@ -112,7 +111,7 @@ impl Simulation<'_> {
                 self.start_server(index).await;
             }
         }
-        self.devices.iter().for_each(|device| Device::reads(device, true));
+        self.devices.iter_mut().for_each(|device| device.reads(true));
         // What was under way when the faults stopped still takes its time.
         self.pass(Duration::from_millis(2 * u64::from(GIVE_UP_MS))).await;
     }

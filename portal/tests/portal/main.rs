@@ -26,4 +26,5 @@ mod scene;
 mod site;
 mod story;
 mod texts;
+mod times_vectors;
 mod wishes;
