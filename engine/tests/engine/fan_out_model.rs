@@ -15,7 +15,7 @@ use crate::stage::{Stage, Viewer, suspend};
 
 /// A small world shows most mistakes, and is quick…
 const SMALL: World = World { cases: 10_000, clients: 2, interns: 3, seats: &[1, 2], steps: 1..12, burst: 1 };
-/// …and a larger one those that need many changes: full outboxes, long absences.
+/// …and a larger one those that need many changes: windows that move on, long absences.
 const LARGE: World =
     World { cases: 400, clients: 4, interns: 6, seats: &[1, 2, 2], steps: 10..60, burst: 20 };
 

@@ -1,4 +1,4 @@
-//! Who watches, and what waits for them: joining, resuming, presence, and outboxes that stay small.
+//! Who watches, and what waits for them: joining, resuming, presence, and lines that stay small.
 
 use std::sync::{Arc, Mutex};
 
