@@ -33,10 +33,8 @@ const TOLD_WITHIN_MS: f64 = 5_000.0;
 const BACK_WITHIN_MS: f64 = 10_000.0;
 /// Whoever is not told by then never will be.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(45);
-/// A frozen database stays so: longer than the server waits for an answer (10 s)…
-const FROZEN_FOR: Duration = Duration::from_secs(12);
-/// …and as long as C6 says, when more than one round is played.
-const FROZEN_FOR_LONG: Duration = Duration::from_secs(30);
+/// A frozen database stays so, as long as C6 says: well beyond the 10 s that the server waits for an answer.
+const FROZEN_FOR: Duration = Duration::from_secs(30);
 /// The other outages stay so long after everybody was told.
 const DOWN_FOR: Duration = Duration::from_secs(2);
 /// Answers that were on their way when the outage began are read by then.
@@ -116,10 +114,9 @@ pub async fn play(run: &Run) -> Result<Verdict> {
     launch.database_url = Some(cluster.url(cluster.port()));
     let server = launch.start().await?;
     let mut verdict = Verdict::default();
-    let frozen_for = if run.count > 1 { FROZEN_FOR_LONG } else { FROZEN_FOR };
     for round in 0..run.count {
         let amphi = import(&server.launch, INTERNS, TURN, round).await?;
-        let mut session = Session::begin(&server.authority, &amphi, run.seed + round, frozen_for).await?;
+        let mut session = Session::begin(&server.authority, &amphi, run.seed + round).await?;
         for outage in &outages {
             session.outage(*outage, &mut cluster).await?;
         }
@@ -138,16 +135,15 @@ struct Session {
     rng: StdRng,
     /// Who was asked last.
     last: u16,
-    frozen_for: Duration,
     checks: [Check; 3],
 }
 
 impl Session {
-    async fn begin(authority: &str, amphi: &Amphi, seed: u64, frozen_for: Duration) -> Result<Self> {
+    async fn begin(authority: &str, amphi: &Amphi, seed: u64) -> Result<Self> {
         let cast = Rc::new(Cast::gather(authority, amphi, SPECTATORS).await?);
         cast.open().await?;
         let checks = [Check::new(SILENT), Check::new(TOLD), Check::new(BACK)];
-        Ok(Self { cast, rng: StdRng::seed_from_u64(seed), last: 0, frozen_for, checks })
+        Ok(Self { cast, rng: StdRng::seed_from_u64(seed), last: 0, checks })
     }
 
     async fn outage(&mut self, outage: Outage, cluster: &mut Cluster) -> Result<()> {
@@ -165,7 +161,7 @@ impl Session {
             format!("{name}: everybody was told after {told:?} ms")
         });
         told_check.figure(&format!("{name}, ms"), told.map(f64::round));
-        let stays = if outage == Outage::Frozen { self.frozen_for } else { DOWN_FOR };
+        let stays = if outage == Outage::Frozen { FROZEN_FOR } else { DOWN_FOR };
         let until = asked_at + stays.max(Duration::from_secs_f64(told.unwrap_or(0.0) / 1e3) + DOWN_FOR);
         tokio::time::sleep_until(until.into()).await;
         silent.examine(!asked.is_finished(), || format!("{name}: a choice was answered during the outage"));

@@ -62,7 +62,7 @@ impl Scenario {
             Self::LostAnswers => 100,
             Self::Database => 1,
             Self::TwoServers => 50,
-            Self::HalfOpen => 100,
+            Self::HalfOpen => 1_000,
             Self::Reconnect => 200,
             Self::Readers => 150,
         }
