@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::fanout::{Line, Pulse as Next};
+use crate::fanout::{Line, Look};
 use crate::limits::{PING_EVERY, PONG_WITHIN};
 
 /// How long one slot lasts: with the half seconds by which two looks may be late, silence is noticed within
@@ -70,9 +70,9 @@ impl Pulse {
             };
             let mut ended = 0;
             for line in due {
-                match line.upgrade().map_or(Next::Ended, |line| line.pulse()) {
-                    Next::At(when) => self.wheel().put(line, when.saturating_duration_since(Instant::now())),
-                    Next::Ended => ended += 1,
+                match line.upgrade().map_or(Look::Ended, |line| line.pulse()) {
+                    Look::At(when) => self.wheel().put(line, when.saturating_duration_since(Instant::now())),
+                    Look::Ended => ended += 1,
                 }
             }
             let mut wheel = self.wheel();

@@ -106,12 +106,12 @@ pub enum End {
     Gone,
 }
 
-/// What a silent viewer needs.
+/// When a viewer is to be looked at next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pulse {
-    /// To be looked at again then.
+pub enum Look {
+    /// Then.
     At(Instant),
-    /// Nothing more: it has ended.
+    /// Never: it has ended.
     Ended,
 }
 
@@ -149,9 +149,17 @@ impl Line {
         if bytes > PERSONAL_BYTES_MAX && state.personal_bytes > 0 {
             return self.end(&mut state, CloseCode::TooSlow);
         }
-        state.personal_bytes = bytes;
         state.queue(frame, false);
         self.write_unless_blocked(&mut state);
+    }
+
+    /// Queues the first words: the welcome, what is true now, and what concerns this viewer alone. Written with the
+    /// next [`Self::offer`].
+    pub fn welcome(&self, welcome: Frame, state: Option<Frame>, own: Vec<Frame>) {
+        let mut line = self.state();
+        line.queue(welcome, false);
+        state.into_iter().for_each(|state| line.queue(state, true));
+        own.into_iter().for_each(|frame| line.queue(frame, false));
     }
 
     /// Queues what brings the viewer up to date; whatever public frames wait are dropped for it. Written with
@@ -305,32 +313,35 @@ impl Line {
     }
 
     /// Pings a viewer of whom nothing was heard for long, and closes one that does not answer (S2).
-    pub(crate) fn pulse(&self) -> Pulse {
+    pub(crate) fn pulse(&self) -> Look {
         use crate::limits::{PING_EVERY, PONG_WITHIN};
         let now = Instant::now();
         let mut state = self.state();
         if state.end.is_some() {
-            return Pulse::Ended;
+            return Look::Ended;
         }
         let heard_at = *state.heard_at.get_or_insert(now);
         let silent_until = heard_at + if state.pinged { PING_EVERY + PONG_WITHIN } else { PING_EVERY };
         if now < silent_until {
-            return Pulse::At(silent_until);
+            return Look::At(silent_until);
         }
         if state.pinged {
             self.end(&mut state, CloseCode::Silent);
-            return Pulse::Ended;
+            return Look::Ended;
         }
         state.pinged = true;
         state.queue(Frame::ping(), false);
         self.write_unless_blocked(&mut state);
-        Pulse::At(silent_until + PONG_WITHIN)
+        Look::At(silent_until + PONG_WITHIN)
     }
 }
 
 impl State {
     fn queue(&mut self, frame: Frame, catches_up: bool) {
         let after = self.public.as_ref().map_or(0, |public| public.end());
+        if !catches_up {
+            self.personal_bytes += frame.bytes().len();
+        }
         self.personal.push_back(Personal { after, frame, catches_up });
     }
 

@@ -24,7 +24,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use line::{End, Line, Pulse, Sink};
+pub use line::{End, Line, Look, Sink};
 pub use pocket::{Pocket, Said};
 pub use window::Window;
 

@@ -262,14 +262,14 @@ impl Room {
             resumed,
             role,
         });
-        let mut first = vec![welcome];
-        match missed {
-            Some(changes) => first.push(Frame::joined(&changes)),
-            None => first.extend(live.snapshot_frame()),
-        }
+        let state = match missed {
+            Some(changes) => Some(Frame::joined(&changes)),
+            None => live.snapshot_frame(),
+        };
+        let mut own = Vec::new();
         if let Some((rank, me)) = me {
-            first.push(Frame::of(&ServerMessage::Me(Box::new(me))));
-            first.extend(live.outlook_frame(rank));
+            own.push(Frame::of(&ServerMessage::Me(Box::new(me))));
+            own.extend(live.outlook_frame(rank));
         }
         let key = live.fan_out.join(line);
         if let Some((rank, who)) = who
@@ -279,14 +279,14 @@ impl Room {
         }
         if role == Role::Administrator {
             let interns = live.presence.all();
-            first.push(live.presence_frame(interns));
+            own.push(live.presence_frame(interns));
             let dossiers = live.ledger.dossiers();
-            first.push(Frame::of(&ServerMessage::Dossiers { dossiers }));
+            own.push(Frame::of(&ServerMessage::Dossiers { dossiers }));
         }
         if !live.journal_available() {
-            first.push(live::service_frame(false));
+            own.push(live::service_frame(false));
         }
-        line.catch_up(first);
+        line.welcome(welcome, state, own);
         drop(live);
         line.offer();
         Ok(key)

@@ -117,6 +117,16 @@ fn what_is_personal_is_never_dropped() {
 }
 
 #[test]
+fn a_snapshot_replaces_the_first_state_and_not_the_first_words() {
+    let (_, viewer) = one_watcher();
+    // Full before it is welcomed: nothing of it is on its way yet.
+    viewer.line.say(frame('p', 5));
+    viewer.line.welcome(frame('w', 5), Some(frame('r', 5)), vec![frame('m', 5), frame('d', 5)]);
+    viewer.line.catch_up([frame('s', 5)]);
+    assert_eq!(viewer.reads(), "pwmds");
+}
+
+#[test]
 fn s1_who_lets_too_much_that_is_personal_wait_is_closed_and_costs_nothing_more() {
     let (fan_out, viewer) = one_watcher();
     let half = text_bytes(PERSONAL_BYTES_MAX / 2);
