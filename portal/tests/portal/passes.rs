@@ -2,8 +2,12 @@
 
 use amphi_engine::clock::wall_clock_now;
 use amphi_engine::protocol::Role;
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
 use futures_util::FutureExt as _;
 use sqlx::PgPool;
+use tower::ServiceExt as _;
+use uuid::Uuid;
 
 use crate::connecting::{Socket, closed, connect, first_words, is_alive, serve};
 use crate::scene::setup;
@@ -24,6 +28,16 @@ async fn program(port: u16, site: &Site, role: Role, expires_at: i64) -> Socket 
     let mut socket = connect(port, &path(1, role), &[("authorization", &token)]).await.unwrap();
     assert_eq!(first_words(&mut socket).await["type"], "welcome");
     socket
+}
+
+async fn newest_session(site: &Site) -> Uuid {
+    let newest = sqlx::query_scalar("SELECT id FROM sessions ORDER BY created_at DESC LIMIT 1");
+    newest.fetch_one(&site.pool).await.unwrap()
+}
+
+/// Checks once; about how many passes the database was asked.
+async fn asked(site: &Site) -> usize {
+    site.portal.passes.check(&site.pool, now()).await.unwrap()
 }
 
 fn now() -> i64 {
@@ -82,11 +96,7 @@ async fn s9_a_session_or_a_door_that_ends_in_the_database_closes_its_sockets() {
             let browser = site.browser(&[(1, intern(1)), (1, Role::Spectator)]).await;
             let mut seat = window(port, &browser, &path(1, intern(1))).await;
             let mut screen = window(port, &browser, &path(1, Role::Spectator)).await;
-            let session: uuid::Uuid =
-                sqlx::query_scalar("SELECT id FROM sessions ORDER BY created_at DESC LIMIT 1")
-                    .fetch_one(&site.pool)
-                    .await
-                    .unwrap();
+            let session = newest_session(&site).await;
             sqlx::query(ending).bind(session).execute(&site.pool).await.unwrap();
             assert_eq!(closed(&mut seat).await, NOT_ALLOWED, "{case}");
             if ending.contains("session_doors") {
@@ -97,6 +107,98 @@ async fn s9_a_session_or_a_door_that_ends_in_the_database_closes_its_sockets() {
             is_alive(&mut neighbour).await;
         }
         watching.abort();
+    })
+    .await;
+}
+
+/// What is asked grows with who comes and goes, not with who is there.
+#[tokio::test]
+async fn s9_nobody_is_asked_about_twice_unless_their_session_ends_on_whatever_server() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        assert_eq!(asked(&site).await, 0);
+        let mut open = Vec::new();
+        for coming in [4, 8] {
+            for number in 0..coming {
+                // A rank may come by so many devices only.
+                let seat = intern(1 + number % 3);
+                let browser = site.browser(&[(1, seat)]).await;
+                open.push((window(port, &browser, &path(1, seat)).await, browser));
+            }
+            assert_eq!(asked(&site).await, usize::from(coming), "those who have come");
+            assert_eq!(asked(&site).await, 0, "{} are there", open.len());
+        }
+        let _program = program(port, &site, intern(1), now() + 3_600).await;
+        let (mut seat, leaving) = open.swap_remove(5);
+        let sign_out = leaving.request(Method::POST, "/sortir").header(header::ORIGIN, HTTPS);
+        let sign_out = sign_out.body(Body::empty()).unwrap();
+        assert_eq!(site.elsewhere().oneshot(sign_out).await.unwrap().status(), StatusCode::SEE_OTHER);
+        assert_eq!(asked(&site).await, 1, "who has left, on another server");
+        assert_eq!(closed(&mut seat).await, NOT_ALLOWED);
+        assert_eq!(asked(&site).await, 0);
+        for (socket, _) in &mut open {
+            is_alive(socket).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s9_time_alone_ends_a_session() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let [short, long] = [site.browser(&[(1, intern(1))]).await, site.browser(&[(1, intern(2))]).await];
+        let mut short = window(port, &short, &path(1, intern(1))).await;
+        let mut long = window(port, &long, &path(1, intern(2))).await;
+        assert_eq!(asked(&site).await, 2);
+        // The date comes nearer without anybody's noting it, as days do.
+        sqlx::raw_sql(
+            "ALTER TABLE sessions DISABLE TRIGGER USER;
+             UPDATE sessions SET expires_at = now() WHERE created_at = (SELECT min(created_at) FROM sessions)",
+        )
+        .execute(&site.pool)
+        .await
+        .unwrap();
+        assert_eq!(asked(&site).await, 1);
+        assert_eq!(closed(&mut short).await, NOT_ALLOWED);
+        is_alive(&mut long).await;
+    })
+    .await;
+}
+
+/// Transactions end in another order than they begin: none is passed over.
+#[tokio::test]
+async fn s9_a_session_whose_end_is_committed_late_ends_then() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let first = site.browser(&[(1, intern(1))]).await;
+        let mut first_seat = window(port, &first, &path(1, intern(1))).await;
+        let mut late = site.pool.begin().await.unwrap();
+        sqlx::query("DELETE FROM sessions").execute(&mut *late).await.unwrap();
+        let mut second = site.browser(&[(1, intern(2))]).await;
+        let mut second_seat = window(port, &second, &path(1, intern(2))).await;
+        assert_eq!(asked(&site).await, 2);
+        second.post("/sortir", &[]).await;
+        assert_eq!(closed(&mut second_seat).await, NOT_ALLOWED);
+        asked(&site).await;
+        is_alive(&mut first_seat).await;
+        late.commit().await.unwrap();
+        asked(&site).await;
+        assert_eq!(closed(&mut first_seat).await, NOT_ALLOWED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s9_emptying_the_tables_of_sessions_ends_all_of_them() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let browser = site.browser(&[(1, intern(1))]).await;
+        let mut seat = window(port, &browser, &path(1, intern(1))).await;
+        assert_eq!(asked(&site).await, 1);
+        sqlx::query("TRUNCATE sessions CASCADE").execute(&site.pool).await.unwrap();
+        assert_eq!(asked(&site).await, 1);
+        assert_eq!(closed(&mut seat).await, NOT_ALLOWED);
     })
     .await;
 }
@@ -124,11 +226,12 @@ async fn s9_a_database_that_does_not_answer_turns_nobody_out() {
         let port = serve(&site).await;
         let browser = site.browser(&[(1, intern(1))]).await;
         let mut seat = window(port, &browser, &path(1, intern(1))).await;
+        assert_eq!(asked(&site).await, 1);
         let gone = PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/nothing").unwrap();
         gone.close().await;
         assert!(site.portal.passes.check(&gone, now()).await.is_err());
         is_alive(&mut seat).await;
-        site.portal.passes.check(&site.pool, now()).await.unwrap();
+        assert_eq!(asked(&site).await, 1, "what happened meanwhile may not have been heard: everybody");
         is_alive(&mut seat).await;
         assert!(closed(&mut seat).now_or_never().is_none());
     })

@@ -181,6 +181,18 @@ impl Site {
         format!("{name}={secret}")
     }
 
+    /// The same site as another server serves it: other sockets, the same database.
+    pub fn elsewhere(&self) -> Router {
+        router(Arc::new(Portal {
+            registry: Arc::clone(&self.registry),
+            pool: self.pool.clone(),
+            links: self.links.clone(),
+            public_url: self.public_url.to_owned(),
+            arrivals: Arrivals::new(20),
+            passes: Arc::default(),
+        }))
+    }
+
     pub async fn answers(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
