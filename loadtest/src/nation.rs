@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -212,6 +213,8 @@ impl Nation {
                 postponed += 1;
                 continue;
             };
+            // Before the task has run, too: when this one is late, two choices of one amphi may be due at once.
+            cast.busy.set(true);
             let (cast, mut rng) = (Rc::clone(cast), StdRng::seed_from_u64(rng.random()));
             choosing.spawn_local(async move { cast.choose(&viewer, intended, &mut rng).await });
             while let Some(made) = choosing.try_join_next() {
@@ -244,14 +247,15 @@ impl Nation {
         futures_util::future::try_join_all(choosing).await.map(drop)
     }
 
-    /// One choice after the other, each in the next amphi, `choices` in all.
+    /// One choice after the other, `choices` in all, each in another amphi: first where the fewest have chosen.
     ///
     /// # Errors
     /// When one of them is not taken.
     pub async fn choose_one_by_one(&self, choices: usize, seed: u64) -> Result<()> {
         let mut rng = StdRng::seed_from_u64(seed);
-        for number in 0..choices {
-            let cast = &self.casts[number % self.casts.len()];
+        let mut casts: Vec<_> = self.casts.iter().collect();
+        casts.sort_by_key(|cast| cast.room.receipts.borrow().len());
+        for cast in casts.iter().cycle().take(choices) {
             let viewer = cast.in_turn().context("nobody is in turn")?;
             cast.choose(viewer, clock::now(), &mut rng).await?;
         }
@@ -296,13 +300,12 @@ impl Nation {
         reckoned.into_iter().collect()
     }
 
-    /// Every journal against the rules, against every receipt and against what everybody was told at the end; what is
-    /// wrong, and how many journals there were. `tolerance`: how late a timer may have been.
+    /// Every journal, exported into `folder`, against the rules, against every receipt and against what everybody was
+    /// told at the end; what is wrong, and how many journals there were. `tolerance`: how late a timer may have been.
     ///
     /// # Errors
-    /// When the journals cannot be had.
-    pub async fn judge(&self, launch: &Launch, tolerance: Duration) -> Result<(Vec<String>, usize)> {
-        let folder = launch.export_all().await?;
+    /// When a journal is missing.
+    pub fn judge(&self, folder: &Path, tolerance: Duration) -> Result<(Vec<String>, usize)> {
         let mut wrong = Vec::new();
         for cast in &self.casts {
             let amphi = &cast.room.amphi;

@@ -1,7 +1,8 @@
 //! `commands` (F7, F8): how fast a choice is acknowledged, which is when it is durable.
 //!
 //! Over many amphis: at a steady rate on a server that does nothing else, at another beside a large fan-out, one after
-//! the other, and then as many at a time as there are amphis. Absent: several server processes.
+//! the other, and then as many at a time as there are amphis. The fan-out is that of amphis of their own, several, so
+//! that who chooses next in each knows of it long before their choice is due. Absent: several server processes.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +25,12 @@ use crate::venue::{Venue, VenueArgs};
 
 /// Choices one after the other, as a share of those as fast as they go: what group commit is held against.
 const ONE_BY_ONE_SHARE: usize = 10;
+/// Choices of each amphi at full speed.
+const SATURATED_EACH: usize = 2;
+/// No timer decides anything here.
+const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
+/// A run that delivered less than this share of what was to be delivered beside the choices says nothing of them.
+const DELIVERED_SHARE: f64 = 0.95;
 
 /// Parameters of a run; a small one unless `--full`.
 #[derive(Debug, Clone, Args)]
@@ -43,10 +50,13 @@ pub struct CommandsArgs {
     /// Choices a second beside the fan-out (40; 200)
     #[arg(long)]
     pub beside_rate: Option<f64>,
-    /// Viewers of the amphi that is fanned out meanwhile (200; 1,000)
+    /// Amphis that are fanned out meanwhile (2; 4)
+    #[arg(long)]
+    pub crowds: Option<usize>,
+    /// Viewers of each of them (100; 900)
     #[arg(long)]
     pub viewers: Option<usize>,
-    /// Deliveries a second to them (4,000; 80,000)
+    /// Deliveries a second to all of them together (4,000; 80,000)
     #[arg(long)]
     pub deliveries: Option<f64>,
     /// How long each rate is kept, in seconds (3; 10)
@@ -59,12 +69,13 @@ pub struct CommandsArgs {
 
 struct Sizes {
     nation: Size,
-    crowd: Size,
+    crowds: Size,
     idle_rate: f64,
     beside_rate: f64,
-    crowd_rate: f64,
-    /// Choices of each amphi at full speed.
-    saturated_each: usize,
+    /// Changes a second of all crowds together.
+    crowds_rate: f64,
+    deliveries: f64,
+    one_by_one: usize,
     seconds: u64,
 }
 
@@ -75,17 +86,21 @@ impl Sizes {
         let seconds = args.seconds.unwrap_or(or(3.0, 10.0) as u64);
         let idle_rate = args.idle_rate.unwrap_or(or(50.0, 500.0));
         let beside_rate = args.beside_rate.unwrap_or(or(40.0, 200.0));
-        let viewers = args.viewers.unwrap_or(or(200.0, 1_000.0) as usize);
-        let crowd_rate = args.deliveries.unwrap_or(or(4_000.0, 80_000.0)) / viewers as f64;
-        let each = |rate: f64| (rate * seconds as f64 / amphis as f64).ceil() as usize;
-        let saturated_each = 2;
-        // One more: some choose one after the other.
-        let choosers = each(idle_rate) + each(beside_rate) + 1 + saturated_each;
+        let choices = |rate: f64| (rate * seconds as f64).ceil() as usize;
+        let one_by_one = (amphis * SATURATED_EACH / ONE_BY_ONE_SHARE).clamp(1, amphis);
+        let of_rates = choices(idle_rate).div_ceil(amphis) + choices(beside_rate).div_ceil(amphis);
+        // Where the rates leave too few over, one more in each.
+        let left = amphis * of_rates - choices(idle_rate) - choices(beside_rate);
+        let choosers = of_rates + usize::from(left < one_by_one) + SATURATED_EACH;
         let nation = Size { label: "c", amphis, choosers, connections: amphis * (choosers + 1) };
-        let crowd_choosers = (crowd_rate * seconds as f64).ceil() as usize + 1;
-        let connections = viewers.max(crowd_choosers + 1);
-        let crowd = Size { label: "f", amphis: 1, choosers: crowd_choosers, connections };
-        Self { nation, crowd, idle_rate, beside_rate, crowd_rate, saturated_each, seconds }
+        let crowds = args.crowds.unwrap_or(or(2.0, 4.0) as usize).max(1);
+        // With the 15,000 of the others, few enough for a process of 20,000 descriptors to let each of them in.
+        let viewers = args.viewers.unwrap_or(or(100.0, 900.0) as usize).max(1);
+        let deliveries = args.deliveries.unwrap_or(or(4_000.0, 80_000.0));
+        let crowds_rate = deliveries / viewers as f64;
+        let choosers = choices(crowds_rate).div_ceil(crowds) + 1;
+        let crowds = Size { label: "f", amphis: crowds, choosers, connections: crowds * viewers };
+        Self { nation, crowds, idle_rate, beside_rate, crowds_rate, deliveries, one_by_one, seconds }
     }
 }
 
@@ -94,6 +109,8 @@ struct Part {
     name: &'static str,
     acknowledged: Latencies,
     per_second: f64,
+    /// Changes delivered meanwhile, of the fan-out beside.
+    delivered_per_second: Option<f64>,
     figures: Value,
 }
 
@@ -104,18 +121,18 @@ struct Part {
 pub async fn run(args: &CommandsArgs) -> Result<RunReport> {
     ensure!(args.venue.url.is_none(), "commands makes two groups of amphis on a server of its own");
     let sizes = Sizes::of(args);
-    ensure_descriptors(sizes.nation.connections + sizes.crowd.connections)?;
-    let (wires, crowd_wires) = (Wires::start(Settings::default())?, Wires::start(Settings::default())?);
+    ensure_descriptors(sizes.nation.connections + sizes.crowds.connections)?;
+    let (wires, crowds_wires) = (Wires::start(Settings::default())?, Wires::start(Settings::default())?);
     let venue = Venue::open(&args.venue, None).await?;
     let nation = Nation::found(&venue, &args.venue, &wires, sizes.nation).await?;
-    let crowd = Nation::found(&venue, &args.venue, &crowd_wires, sizes.crowd).await?;
-    let timeline = Timeline::start(&wires, venue.pid, venue.postgres());
-    let played = play(args, &sizes, &venue, (&nation, &crowd), &timeline).await;
+    let crowds = Nation::found(&venue, &args.venue, &crowds_wires, sizes.crowds).await?;
+    let timeline = Timeline::start(&[&wires, &crowds_wires], venue.pid, venue.postgres());
+    let played = play(args, &sizes, &venue, (&nation, &crowds), &timeline).await;
     let (samples, marks) = timeline.stop();
     nation.disperse();
-    crowd.disperse();
+    crowds.disperse();
     let (mut faults, mut faults_found) = nation.faults();
-    let more = crowd.faults();
+    let more = crowds.faults();
     faults.extend(more.0);
     faults_found += more.1;
     let parts = match played {
@@ -127,7 +144,10 @@ pub async fn run(args: &CommandsArgs) -> Result<RunReport> {
     };
     let mut violations = Vec::new();
     if let Some(process) = &venue.process {
-        violations = nation.judge(&process.launch, Duration::from_secs(60)).await?.0;
+        let journals = process.launch.export_all().await?;
+        for amphis in [&nation, &crowds] {
+            violations.extend(amphis.judge(&journals, TIMER_TOLERANCE)?.0);
+        }
     }
     venue.close().await?;
     let figures = parts.iter().map(|part| (part.name.to_owned(), part.figures.clone()));
@@ -136,10 +156,11 @@ pub async fn run(args: &CommandsArgs) -> Result<RunReport> {
         parameters: json!({
             "amphis": sizes.nation.amphis, "choosing_interns_each": sizes.nation.choosers,
             "idle_rate": sizes.idle_rate, "beside_rate": sizes.beside_rate, "seconds": sizes.seconds,
-            "viewers_of_the_fan_out": sizes.crowd.connections, "changes_per_second_of_it": sizes.crowd_rate,
+            "amphis_fanned_out": sizes.crowds.amphis, "viewers_of_them": sizes.crowds.connections,
+            "changes_per_second_of_them": sizes.crowds_rate, "deliveries_per_second_to_them": sizes.deliveries,
             "seed": args.seed,
         }),
-        goals: goals(&parts),
+        goals: goals(&parts, sizes.deliveries),
         curves: parts.iter().map(|part| Curve::of(part.name, &part.acknowledged)).collect(),
         samples,
         marks,
@@ -154,14 +175,14 @@ async fn play(
     args: &CommandsArgs,
     sizes: &Sizes,
     venue: &Venue,
-    (nation, crowd): (&Nation, &Nation),
+    (nation, crowds): (&Nation, &Nation),
     timeline: &Rc<Timeline>,
 ) -> Result<Vec<Part>> {
     timeline.mark("arrivals");
     nation.arrive(venue.pid).await?;
-    crowd.arrive(venue.pid).await?;
+    crowds.arrive(venue.pid).await?;
     nation.open().await?;
-    crowd.open().await?;
+    crowds.open().await?;
     let length = Duration::from_secs(sizes.seconds);
     let mut parts = Vec::new();
     {
@@ -171,31 +192,32 @@ async fn play(
     }
     {
         let part = Measure::start(timeline, venue, nation, "beside a fan-out");
-        let before = crowd.wires.tally.deliveries.get();
+        let before = crowds.wires.tally.deliveries.get();
         let (until, began) = (clock::now() + length, clock::now());
         let (one, other) = tokio::join!(
             nation.choose_until(until, sizes.beside_rate, args.seed + 1),
-            crowd.choose_until(until, sizes.crowd_rate, args.seed + 2)
+            crowds.choose_until(until, sizes.crowds_rate, args.seed + 2)
         );
         let postponed = one? + other?;
-        let delivered = (crowd.wires.tally.deliveries.get() - before) as f64 / seconds_since(began);
-        parts.push(part.stop(&json!({"deliveries_per_second": delivered.round(), "postponed": postponed})));
+        let delivered = (crowds.wires.tally.deliveries.get() - before) as f64 / seconds_since(began);
+        let mut of_it =
+            part.stop(&json!({"deliveries_per_second": delivered.round(), "postponed": postponed}));
+        of_it.delivered_per_second = Some(delivered);
+        parts.push(of_it);
     }
     {
         let part = Measure::start(timeline, venue, nation, "one after the other");
-        let choices =
-            (sizes.nation.amphis * sizes.saturated_each / ONE_BY_ONE_SHARE).clamp(1, sizes.nation.amphis);
-        nation.choose_one_by_one(choices, args.seed + 3).await?;
+        nation.choose_one_by_one(sizes.one_by_one, args.seed + 3).await?;
         parts.push(part.stop(&Value::Null));
     }
     {
         let part = Measure::start(timeline, venue, nation, "all amphis at once");
-        nation.choose_all_at_once(sizes.saturated_each, args.seed + 4).await?;
+        nation.choose_all_at_once(SATURATED_EACH, args.seed + 4).await?;
         parts.push(part.stop(&Value::Null));
     }
     timeline.mark("checked");
     nation.reckon().await?;
-    crowd.reckon().await?;
+    crowds.reckon().await?;
     Ok(parts)
 }
 
@@ -227,17 +249,24 @@ impl<'a> Measure<'a> {
             "choices": choices, "per_second": round3(per_second), "cpu": self.watch.stop().to_json(),
             "latency": acknowledged.to_json(), "beside": more,
         });
-        Part { name: self.name, acknowledged, per_second, figures }
+        Part { name: self.name, acknowledged, per_second, delivered_per_second: None, figures }
     }
 }
 
-fn goals(parts: &[Part]) -> Vec<Goal> {
+fn goals(parts: &[Part], deliveries: f64) -> Vec<Goal> {
     let [idle, beside, one_by_one, at_once] = parts else { return Vec::new() };
     let p99 = |part: &Part| Some(part.acknowledged.ms_at(0.99));
     let ratio = at_once.per_second / one_by_one.per_second.max(1e-9);
     vec![
         Goal::at_most("F7", "acknowledged p99 while idle, ms", p99(idle), 5.0, Some(3.0)),
         Goal::at_most("F7", "acknowledged p99 beside a fan-out, ms", p99(beside), 15.0, Some(8.0)),
+        Goal::at_least(
+            "F7",
+            "deliveries a second of that fan-out",
+            beside.delivered_per_second,
+            DELIVERED_SHARE * deliveries,
+            Some(deliveries),
+        ),
         Goal::at_least(
             "F8",
             "choices a second, all amphis at once",

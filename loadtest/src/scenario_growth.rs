@@ -164,7 +164,7 @@ async fn play(
         sides.push(Side { nation, server, rate: shapes[index].rate, costs: Vec::new() });
     }
     let venue = &venues[venues.len() - 1];
-    let timeline = Timeline::start(&sides[1].nation.wires, venue.pid, venue.postgres());
+    let timeline = Timeline::start(&[&sides[1].nation.wires], venue.pid, venue.postgres());
     for round in 0..rounds {
         for (index, side) in sides.iter_mut().enumerate() {
             timeline.mark(if index == 0 { "few" } else { "many" });

@@ -114,7 +114,7 @@ pub async fn run(args: &NationalArgs) -> Result<RunReport> {
     let wires = Wires::start(Settings { spin: args.spin, ..Settings::default() })?;
     let mut venue = Venue::open(&args.venue, None).await?;
     let nation = Nation::found(&venue, &args.venue, &wires, size).await?;
-    let timeline = Timeline::start(&wires, venue.pid, venue.postgres());
+    let timeline = Timeline::start(&[&wires], venue.pid, venue.postgres());
     let visited: Vec<_> = nation.casts.iter().take(VISITED).collect();
     let visited: Vec<_> = visited.iter().map(|cast| (cast.room.amphi.as_str(), &cast.doors)).collect();
     let visitor = Visitor::sign_in(&venue.authority, &visited).await?;
@@ -160,7 +160,7 @@ impl Day<'_> {
         let mut journals = 0;
         if let Some(process) = &venue.process {
             let tolerance = if self.args.kill { TOLERANCE_AFTER_KILL } else { TOLERANCE };
-            let (wrong, examined) = self.nation.judge(&process.launch, tolerance).await?;
+            let (wrong, examined) = self.nation.judge(&process.launch.export_all().await?, tolerance)?;
             violations.extend(wrong);
             journals = examined;
         }

@@ -204,7 +204,7 @@ pub async fn run(args: &RoomArgs) -> Result<RunReport> {
     let (amphi, doors) = venue.amphi(&args.venue, || synthetic_import(&venue, args, choosers)).await?;
     ensure!(doors.interns.len() >= choosers, "{} interns are fewer than {choosers}", doors.interns.len());
     let room = Rc::new(Room::on(&wires, &venue.authority, &amphi, false).await?);
-    let timeline = Timeline::start(&wires, venue.pid, venue.postgres());
+    let timeline = Timeline::start(&[&wires], venue.pid, venue.postgres());
     let mut play =
         Play { args, venue: &venue, room: &room, doors: &doors, viewers: Vec::new(), timeline: &timeline };
     let played = play.play().await;

@@ -66,7 +66,7 @@ pub async fn run(args: &StormArgs) -> Result<RunReport> {
     let wires = Wires::start(Settings { at_once: args.at_once, ..Settings::default() })?;
     let mut venue = Venue::open(&args.venue, None).await?;
     let nation = Nation::found(&venue, &args.venue, &wires, size).await?;
-    let timeline = Timeline::start(&wires, venue.pid, venue.postgres());
+    let timeline = Timeline::start(&[&wires], venue.pid, venue.postgres());
     let played = play(&nation, &mut venue, &timeline, args.at_once).await;
     let (samples, marks) = timeline.stop();
     nation.disperse();

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use crate::clock;
 use crate::process_figures::{cpu_seconds, cpu_seconds_of_all};
 use crate::room::Wires;
+use crate::timing::Tally;
 
 /// How much time a sample covers.
 const EVERY: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ pub struct Sample {
 
 /// See the [module](self).
 pub struct Timeline {
-    wires: Rc<Wires>,
+    wires: Vec<Rc<Wires>>,
     began: Instant,
     /// What is played now, for the lines of progress.
     scene: RefCell<&'static str>,
@@ -60,10 +61,10 @@ struct Reading {
 }
 
 impl Timeline {
-    /// Begins now; needs a `LocalSet`.
-    pub fn start(wires: &Rc<Wires>, server: Option<u32>, postgres: Vec<u32>) -> Rc<Self> {
+    /// Begins now, of all these connections together; needs a `LocalSet`.
+    pub fn start(wires: &[&Rc<Wires>], server: Option<u32>, postgres: Vec<u32>) -> Rc<Self> {
         let timeline = Rc::new(Self {
-            wires: Rc::clone(wires),
+            wires: wires.iter().copied().cloned().collect(),
             began: clock::now(),
             scene: RefCell::new("prepare"),
             server: Cell::new(server),
@@ -100,11 +101,11 @@ impl Timeline {
     }
 
     fn read(&self) -> Reading {
-        let tally = &self.wires.tally;
+        let sum = |of: fn(&Tally) -> u64| self.wires.iter().map(|wires| of(&wires.tally)).sum();
         Reading {
             at: clock::now(),
-            deliveries: tally.deliveries.get(),
-            acknowledgements: tally.acknowledgements.get(),
+            deliveries: sum(|tally| tally.deliveries.get()),
+            acknowledgements: sum(|tally| tally.acknowledgements.get()),
             cpu: [
                 self.server.get().and_then(|pid| cpu_seconds(pid).ok()).unwrap_or(0.0),
                 cpu_seconds_of_all(&self.postgres.borrow()),
@@ -126,7 +127,7 @@ impl Timeline {
             let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
             let sample = Sample {
                 second: now.at.saturating_duration_since(self.began).as_secs_f64(),
-                connections: self.wires.reactor.connections(),
+                connections: self.wires.iter().map(|wires| wires.reactor.connections()).sum(),
                 deliveries_per_second: rate(now.deliveries, before.deliveries),
                 acknowledged_per_second: rate(now.acknowledgements, before.acknowledgements),
                 server_cores: cores(0),
