@@ -57,14 +57,14 @@ impl Stage {
         self.scratch.join(name)
     }
 
-    /// Writes a file of ours; its path.
+    /// Writes a file of ours; its path, as an argument.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+    pub fn write(&self, name: &str, text: &str) -> Result<String> {
         let path = self.file(name);
         fs::write(&path, text)?;
-        Ok(path)
+        Ok(path.to_str().context("a file's name is not UTF-8")?.to_owned())
     }
 
     /// A port that is free now, below those that the system gives to clients: a connection just closed would keep

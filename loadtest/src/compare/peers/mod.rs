@@ -85,6 +85,14 @@ pub struct Running {
     pub line: Option<TcpStream>,
 }
 
+impl Running {
+    /// A peer that is published to at the port where it is listened to.
+    fn peer(process: Process, dialect: impl Dialect + 'static) -> Result<Self> {
+        let line = Some(process.connect()?);
+        Ok(Self { host: Host::Peer(process), dialect: Box::new(dialect), line })
+    }
+}
+
 /// The processes of a server.
 pub enum Host {
     /// A peer.
@@ -219,4 +227,22 @@ fn version_of(program: &str, argument: &str) -> String {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let words = said.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
     words.map(|word| word.trim_matches('.')).find(|word| word.contains('.')).unwrap_or("?").to_owned()
+}
+
+/// What `dialect` hears in a stream that comes in pieces of this length: the messages, and how often that it listens.
+#[cfg(test)]
+fn heard_in_pieces(dialect: &dyn Dialect, stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, usize) {
+    let (mut kept, mut messages, mut listening) = (Vec::new(), Vec::new(), 0);
+    for frame in stream.chunks(piece) {
+        let mut tell = |heard: Heard<'_>| {
+            match heard {
+                Heard::Message(message) => messages.push(message.to_vec()),
+                Heard::Listening => listening += 1,
+                Heard::Answer(_) => anyhow::bail!("nothing was asked"),
+            }
+            Ok(())
+        };
+        dialect.hear(&mut kept, frame, &mut tell).unwrap();
+    }
+    (messages, listening)
 }

@@ -44,24 +44,16 @@ impl Peer for Mosquitto {
              listener {port} 127.0.0.1\nprotocol websockets\n"
         );
         let configuration = stage.write("mosquitto.conf", &configuration)?;
-        let configuration = configuration.to_str().context("a file's name is not UTF-8")?;
-        let process = stage.start(Path::new("mosquitto"), &["-c", configuration], port)?;
+        let process = stage.start(Path::new("mosquitto"), &["-c", &configuration], port)?;
         let mut line = std::net::TcpStream::connect(("127.0.0.1", client_port))?;
         line.set_nodelay(true)?;
         line.write_all(&connect())?;
         let mut answer = [0; 4];
         line.read_exact(&mut answer)?;
         ensure!(answer == [CONNACK, 2, 0, 0], "the publisher was answered {answer:?}");
-        Ok(Running {
-            host: Host::Peer(process),
-            dialect: Box::new(Mqtt(process_address(port))),
-            line: Some(line),
-        })
+        let dialect = Box::new(Mqtt(process.address));
+        Ok(Running { host: Host::Peer(process), dialect, line: Some(line) })
     }
-}
-
-fn process_address(port: u16) -> SocketAddr {
-    ([127, 0, 0, 1], port).into()
 }
 
 /// A clean session without keep-alive; the server makes up the name.
@@ -146,6 +138,7 @@ fn packet_at(bytes: &[u8]) -> Option<(u8, usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heard_in_pieces;
     use super::*;
 
     #[test]
@@ -153,19 +146,9 @@ mod tests {
         let (short, long) = ("a".repeat(10), "b".repeat(300));
         let publish = |payload: &str| packet(PUBLISH, &[&text(TOPIC), payload.as_bytes()]);
         let stream = [vec![CONNACK, 2, 0, 0, SUBACK, 3, 0, 1, 0], publish(&short), publish(&long)].concat();
+        let dialect = Mqtt(([127, 0, 0, 1], 1).into());
         for piece in 1..stream.len() {
-            let (mut kept, mut messages, mut listening) = (Vec::new(), Vec::new(), 0);
-            for frame in stream.chunks(piece) {
-                let mut tell = |heard: Heard<'_>| {
-                    match heard {
-                        Heard::Message(message) => messages.push(message.to_vec()),
-                        Heard::Listening => listening += 1,
-                        Heard::Answer(_) => bail!("nothing was asked"),
-                    }
-                    Ok(())
-                };
-                Mqtt(process_address(1)).hear(&mut kept, frame, &mut tell).unwrap();
-            }
+            let (messages, listening) = heard_in_pieces(&dialect, &stream, piece);
             assert_eq!(listening, 1);
             assert_eq!(messages, [short.as_bytes(), long.as_bytes()], "pieces of {piece}");
         }

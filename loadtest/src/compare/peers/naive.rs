@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::http::Plain;
-use super::{Host, Peer, Running};
+use super::{Peer, Running};
 use crate::compare::stage::Stage;
 
 /// See the [module](self).
@@ -27,8 +27,7 @@ impl Peer for Naive {
         let port = Stage::free_port()?;
         let process =
             stage.start(&stage.own_binary, &["yardstick", "naive", "--port", &port.to_string()], port)?;
-        let line = Some(process.connect()?);
-        let dialect = Box::new(Plain { address: process.address, confirmation: None });
-        Ok(Running { host: Host::Peer(process), dialect, line })
+        let dialect = Plain { address: process.address, confirmation: None };
+        Running::peer(process, dialect)
     }
 }

@@ -40,8 +40,7 @@ impl Peer for Nats {
              websocket {{\n  host: 127.0.0.1\n  port: {port}\n  no_tls: true\n}}\n"
         );
         let configuration = stage.write("nats.conf", &configuration)?;
-        let configuration = configuration.to_str().context("a file's name is not UTF-8")?;
-        let process = stage.start(Path::new("nats-server"), &["-c", configuration], port)?;
+        let process = stage.start(Path::new("nats-server"), &["-c", &configuration], port)?;
         let mut line = std::net::TcpStream::connect(("127.0.0.1", client_port))?;
         line.set_nodelay(true)?;
         line.write_all(CONNECT.as_bytes())?;
@@ -106,30 +105,17 @@ fn line_length(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heard_in_pieces;
     use super::*;
 
     #[test]
     fn messages_are_found_in_whatever_pieces_they_come() {
         let stream = b"INFO {}\r\nPONG\r\nMSG room 1 4\r\na\r\nb\r\nMSG room 1 1\r\nc\r\n";
+        let dialect = Subjects(([127, 0, 0, 1], 1).into());
         for piece in 1..stream.len() {
-            let dialect = Subjects(([127, 0, 0, 1], 1).into());
-            let (mut kept, mut messages, mut listening) = (Vec::new(), Vec::new(), 0);
-            for frame in stream.chunks(piece) {
-                let mut tell = |heard: Heard<'_>| {
-                    match heard {
-                        Heard::Message(message) => messages.push(message.to_vec()),
-                        Heard::Listening => listening += 1,
-                        Heard::Answer(_) => bail!("nothing was asked"),
-                    }
-                    Ok(())
-                };
-                dialect.hear(&mut kept, frame, &mut tell).unwrap();
-            }
-            assert_eq!(
-                (messages, listening),
-                (vec![b"a\r\nb".to_vec(), b"c".to_vec()], 1),
-                "pieces of {piece}"
-            );
+            let (messages, listening) = heard_in_pieces(&dialect, stream, piece);
+            assert_eq!(listening, 1);
+            assert_eq!(messages, [&b"a\r\nb"[..], b"c"], "pieces of {piece}");
         }
     }
 }

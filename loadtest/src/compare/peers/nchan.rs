@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::http::Plain;
-use super::{Host, Peer, Running, missing_program, version_of};
+use super::{Peer, Running, missing_program, version_of};
 use crate::compare::stage::Stage;
 
 /// Where Debian puts the module.
@@ -37,11 +37,9 @@ impl Peer for Nchan {
         std::fs::create_dir_all(&own)?;
         let own = own.to_str().context("a directory's name is not UTF-8")?;
         let configuration = stage.write("nchan.conf", &configuration(own, port))?;
-        let configuration = configuration.to_str().context("a file's name is not UTF-8")?;
-        let process = stage.start(Path::new("nginx"), &["-c", configuration, "-p", own], port)?;
-        let line = Some(process.connect()?);
-        let dialect = Box::new(Plain { address: process.address, confirmation: None });
-        Ok(Running { host: Host::Peer(process), dialect, line })
+        let process = stage.start(Path::new("nginx"), &["-c", &configuration, "-p", own], port)?;
+        let dialect = Plain { address: process.address, confirmation: None };
+        Running::peer(process, dialect)
     }
 }
 

@@ -6,9 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::http::{Plain, post, websocket};
-use super::{
-    Dialect, Heard, Host, Peer, Publication, Running, Tell, missing_file, missing_program, version_of,
-};
+use super::{Dialect, Heard, Peer, Publication, Running, Tell, missing_file, missing_program, version_of};
 use crate::compare::stage::Stage;
 use crate::reactor::Target;
 use crate::wire;
@@ -53,12 +51,11 @@ impl Peer for Node {
         let script = stage.cache.join(if *self == Self::Ws { "ws.js" } else { "socketio.js" });
         let script = script.to_str().context("a file's name is not UTF-8")?;
         let process = stage.start(Path::new("node"), &[script, &port.to_string()], port)?;
-        let (line, address) = (Some(process.connect()?), process.address);
-        let dialect: Box<dyn Dialect> = match self {
-            Self::Ws => Box::new(Plain { address, confirmation: None }),
-            Self::SocketIo => Box::new(SocketIo(address)),
-        };
-        Ok(Running { host: Host::Peer(process), dialect, line })
+        let address = process.address;
+        match self {
+            Self::Ws => Running::peer(process, Plain { address, confirmation: None }),
+            Self::SocketIo => Running::peer(process, SocketIo(address)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 
-use super::{Dialect, Heard, Host, Peer, Publication, RAW, Running, Tell};
+use super::{Dialect, Heard, Peer, Publication, RAW, Running, Tell};
 use crate::compare::stage::Stage;
 use crate::reactor::Target;
 
@@ -67,9 +67,8 @@ impl Peer for Raw {
         let arguments = ["yardstick", self.name, "--port", &port.to_string()];
         let process = stage.start_on(cores, &stage.own_binary, &arguments, port)?;
         // The first connection is the publisher.
-        let line = Some(process.connect()?);
-        let dialect = Box::new(Bytes(process.address));
-        Ok(Running { host: Host::Peer(process), dialect, line })
+        let dialect = Bytes(process.address);
+        Running::peer(process, dialect)
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::http::Plain;
-use super::{Host, Peer, Running, missing_file};
+use super::{Peer, Running, missing_file};
 use crate::compare::stage::Stage;
 
 const SERVER: &str = "uwebsockets.server";
@@ -28,8 +28,7 @@ impl Peer for UWebSockets {
     fn start(&self, stage: &Stage) -> Result<Running> {
         let port = Stage::free_port()?;
         let process = stage.start(&stage.cache.join(SERVER), &[&port.to_string()], port)?;
-        let line = Some(process.connect()?);
-        let dialect = Box::new(Plain { address: process.address, confirmation: None });
-        Ok(Running { host: Host::Peer(process), dialect, line })
+        let dialect = Plain { address: process.address, confirmation: None };
+        Running::peer(process, dialect)
     }
 }
