@@ -68,6 +68,16 @@ async fn read_row(postgres: &PrivatePostgres) -> i32 {
     value
 }
 
+async fn sorts_as_in_french(pool: &PgPool) {
+    let sorted: Vec<String> = sqlx::query_scalar(
+        r#"SELECT lower(n) FROM unnest(ARRAY['Z','ÉB','EC','EA']) n ORDER BY n COLLATE "fr-x-icu""#,
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    assert_eq!(sorted, ["ea", "éb", "ec", "z"]);
+}
+
 async fn becomes_true(what: &str, mut fact: impl FnMut() -> bool) {
     let polled = async {
         while !fact() {
@@ -99,13 +109,7 @@ async fn a_fresh_start_answers_and_stops() {
     .unwrap();
     let pool = pool(&postgres).await;
     assert_eq!(number(&pool, "SELECT 41").await, 41);
-    let sorted: Vec<String> = sqlx::query_scalar(
-        r#"SELECT lower(n) FROM unnest(ARRAY['Z','ÉB','EC','EA']) n ORDER BY n COLLATE "fr-x-icu""#,
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    assert_eq!(sorted, ["ea", "éb", "ec", "z"]);
+    sorts_as_in_french(&pool).await;
     let superuser: String = sqlx::query_scalar("SHOW is_superuser").fetch_one(&pool).await.unwrap();
     assert_eq!(superuser, "off");
     ensure_durable(&pool).await.unwrap();
@@ -270,13 +274,7 @@ async fn a_machine_without_postgres_gets_it_from_npm() {
         PrivatePostgres::start(from_npm, |line| said.lock().unwrap().push(line.to_owned())).await.unwrap();
     assert_eq!(read_row(&second).await, 41);
     let pool = pool(&second).await;
-    let sorted: Vec<String> = sqlx::query_scalar(
-        r#"SELECT lower(n) FROM unnest(ARRAY['Z','ÉB','EC','EA']) n ORDER BY n COLLATE "fr-x-icu""#,
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    assert_eq!(sorted, ["ea", "éb", "ec", "z"]);
+    sorts_as_in_french(&pool).await;
     ensure_durable(&pool).await.unwrap();
     pool.close().await;
     second.stop().await.unwrap();
