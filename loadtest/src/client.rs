@@ -63,6 +63,7 @@ pub struct Viewer {
     receipt: RefCell<Option<Receipt>>,
     clock: Cell<Option<ServerClock>>,
     closed_with: Cell<Option<u16>>,
+    pub(crate) receive_buffer: Cell<Option<usize>>,
     pub(crate) connection: Cell<Option<ConnectionId>>,
     opening: RefCell<Option<oneshot::Sender<Result<()>>>>,
     coming_back: Cell<bool>,
@@ -86,6 +87,7 @@ impl Viewer {
             receipt: RefCell::default(),
             clock: Cell::new(None),
             closed_with: Cell::new(None),
+            receive_buffer: Cell::new(None),
             connection: Cell::new(None),
             opening: RefCell::default(),
             coming_back: Cell::new(false),
@@ -142,6 +144,7 @@ impl Viewer {
         let target = Target {
             address: self.room.address,
             source: source_of(self.number, self.room.address),
+            receive_buffer: self.receive_buffer.get(),
             request: Some(Request {
                 host: self.room.authority.clone(),
                 path: self.door.role.socket_path(&self.room.amphi),

@@ -26,10 +26,10 @@ impl RawSocket {
     ///
     /// # Errors
     /// When the server cannot be reached, or refuses.
-    pub async fn open(room: &Room, door: &Door, receive_buffer: Option<u32>) -> Result<Self> {
+    pub async fn open(room: &Room, door: &Door, receive_buffer: Option<usize>) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(u32::try_from(bytes)?)?;
         }
         let mut stream = socket.connect(room.address).await?;
         stream.set_nodelay(true)?;

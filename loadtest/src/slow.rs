@@ -13,6 +13,12 @@ impl Viewer {
         }
     }
 
+    /// From the next connection on, the kernel keeps no more than about `bytes` unread: with its megabytes, the server
+    /// would not even notice a pause.
+    pub fn keep_unread(&self, bytes: usize) {
+        self.receive_buffer.set(Some(bytes));
+    }
+
     /// Asks for a snapshot.
     ///
     /// # Errors

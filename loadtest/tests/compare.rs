@@ -110,7 +110,7 @@ struct Faulty(SocketAddr);
 
 impl Dialect for Faulty {
     fn target(&self, _viewer: usize) -> Target {
-        Target { address: self.0, source: None, request: None }
+        Target { address: self.0, source: None, receive_buffer: None, request: None }
     }
 
     fn hear(&self, _kept: &mut Vec<u8>, frame: &[u8], tell: Tell<'_>) -> Result<()> {

@@ -48,6 +48,7 @@ fn target(address: SocketAddr, source: u8) -> Target {
     Target {
         address,
         source: Some([127, 0, 0, source].into()),
+        receive_buffer: None,
         request: Some(Request {
             host: address.to_string(),
             path: "/direct".to_owned(),

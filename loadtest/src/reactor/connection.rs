@@ -20,6 +20,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// The address to come from; the system chooses when absent.
     pub source: Option<Ipv4Addr>,
+    /// How many bytes the kernel may keep unread; the system's megabytes when absent.
+    pub receive_buffer: Option<usize>,
     /// The upgrade to ask for; without one, frames are expected at once (a server without HTTP).
     pub request: Option<Request>,
 }
@@ -206,6 +208,9 @@ fn connecting(target: &Target) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target.address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    if let Some(bytes) = target.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
     if let Some(source) = target.source {
         socket.bind(&SocketAddr::from((source, 0)).into())?;
     }

@@ -42,7 +42,7 @@ impl Dialect for Plain {
 /// A WebSocket at `path`.
 pub fn websocket(address: SocketAddr, path: &str, headers: &str) -> Target {
     let request = Request { host: address.to_string(), path: path.to_owned(), headers: headers.to_owned() };
-    Target { address, source: None, request: Some(request) }
+    Target { address, source: None, receive_buffer: None, request: Some(request) }
 }
 
 /// A POST on a connection that is held open.

@@ -151,7 +151,7 @@ impl Dialect for Live {
             path: door.role.socket_path(&self.amphi),
             headers: wire::bearer(&door.token),
         };
-        Target { address: self.address, source: None, request: Some(request) }
+        Target { address: self.address, source: None, receive_buffer: None, request: Some(request) }
     }
 
     fn greeting(&self) -> Option<Vec<u8>> {

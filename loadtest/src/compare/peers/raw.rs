@@ -76,7 +76,7 @@ struct Bytes(SocketAddr);
 
 impl Dialect for Bytes {
     fn target(&self, _viewer: usize) -> Target {
-        Target { address: self.0, source: None, request: None }
+        Target { address: self.0, source: None, receive_buffer: None, request: None }
     }
 
     fn hear(&self, _kept: &mut Vec<u8>, frame: &[u8], tell: Tell<'_>) -> Result<()> {
