@@ -36,6 +36,8 @@ const AT_ONCE: usize = 64;
 const TURN: &str = "3600s";
 /// Everybody may take this long to know what one client knows.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// How often somebody is looked for whose turn it is.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Faults told in the report.
 const FAULTS_TOLD_MAX: usize = 20;
 
@@ -225,6 +227,36 @@ impl Nation {
             made??;
         }
         Ok(postponed)
+    }
+
+    /// Choices at `rate` a second in all, each amphi at its own even share of it, until `until`: one that is due before
+    /// its intern is in turn is made late instead of being passed over. How many were due and not made in time.
+    ///
+    /// # Errors
+    /// When one of them is not taken.
+    pub async fn choose_evenly(&self, until: Instant, rate: f64, seed: u64) -> Result<u64> {
+        let (begin, amphis) = (clock::now(), self.casts.len());
+        let choosing = self.casts.iter().enumerate().map(async |(index, cast)| {
+            let mut rng = StdRng::seed_from_u64(seed + index as u64);
+            let due =
+                (index..).step_by(amphis).map(|number| begin + Duration::from_secs_f64(number as f64 / rate));
+            let mut due = due.take_while(|intended| *intended < until);
+            while let Some(intended) = due.next() {
+                tokio::time::sleep_until(intended.into()).await;
+                let viewer = loop {
+                    if clock::now() >= until {
+                        return Ok(1 + due.count() as u64);
+                    }
+                    match cast.in_turn() {
+                        Some(viewer) => break viewer,
+                        None => tokio::time::sleep(LOOK_EVERY).await,
+                    }
+                };
+                cast.choose(viewer, intended, &mut rng).await?;
+            }
+            anyhow::Ok(0)
+        });
+        Ok(futures_util::future::try_join_all(choosing).await?.iter().sum())
     }
 
     /// Every amphi's next interns choose as fast as each is told that it is their turn, `each` of them an amphi.

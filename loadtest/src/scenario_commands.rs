@@ -196,7 +196,7 @@ async fn play(
         let (until, began) = (clock::now() + length, clock::now());
         let (one, other) = tokio::join!(
             nation.choose_until(until, sizes.beside_rate, args.seed + 1),
-            crowds.choose_until(until, sizes.crowds_rate, args.seed + 2)
+            crowds.choose_evenly(until, sizes.crowds_rate, args.seed + 2)
         );
         let postponed = one? + other?;
         let delivered = (crowds.wires.tally.deliveries.get() - before) as f64 / seconds_since(began);
