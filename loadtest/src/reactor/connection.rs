@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result, ensure};
 use mio::net::TcpStream;
 use mio::{Registry, Token};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{ConnectionId, interest};
@@ -212,6 +213,9 @@ fn connecting(target: &Target) -> io::Result<TcpStream> {
         socket.set_recv_buffer_size(bytes)?;
     }
     if let Some(source) = target.source {
+        // The port is chosen with the connection: else one that is in use, or has been within the last minute, is not
+        // shared, and looking for another takes the kernel longer than all the rest.
+        setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
     }
     match socket.connect(&target.address.into()) {

@@ -34,8 +34,8 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS_AT_ONCE: usize = 256;
 /// The system's timer is good to a millisecond; the last stretch before an instant is spent polling.
 const POLLED: Duration = Duration::from_micros(1_500);
-/// Connections per source address, which has some 28,000 ports; one that was left keeps its port for a minute
-/// (TIME_WAIT), and the fewer are free, the longer the kernel looks for one.
+/// Connections per source address, which has some 28,000 ports to one server; the fewer are free, the longer the kernel
+/// looks for one.
 pub const CONNECTIONS_PER_SOURCE: usize = 4_000;
 const WAKER: Token = Token(usize::MAX);
 
