@@ -38,6 +38,7 @@ pub mod scenario_storm;
 pub mod scenario_whole;
 pub mod server_clock;
 pub mod server_process;
+pub mod sized;
 pub mod slow;
 pub mod state;
 pub mod synthetic;

@@ -73,11 +73,20 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// A run that broke off, with faults.
-    pub fn broken(scenario: &'static str, faults: (Vec<Fault>, u64), problem: &anyhow::Error) -> Self {
-        let (mut told, found) = faults;
+    /// A run that broke off: its faults, which explain more than the error they led to.
+    ///
+    /// # Errors
+    /// That error, when there are none.
+    pub fn broken(
+        scenario: &'static str,
+        (mut told, found): (Vec<Fault>, u64),
+        problem: anyhow::Error,
+    ) -> Result<Self> {
+        if found == 0 {
+            return Err(problem);
+        }
         told.push(Fault { client: "the run".to_owned(), what: format!("{problem:#}") });
-        Self {
+        Ok(Self {
             scenario,
             parameters: Value::Null,
             goals: Vec::new(),
@@ -88,7 +97,7 @@ impl RunReport {
             violations: Vec::new(),
             faults: told,
             faults_found: found + 1,
-        }
+        })
     }
 
     /// As one object; without figures when a client was told something against the protocol.

@@ -19,6 +19,7 @@ use crate::process_figures::ensure_descriptors;
 use crate::reactor::Settings;
 use crate::report_page::{Curve, RunReport};
 use crate::room::Wires;
+use crate::sized::sized;
 use crate::timeline::Timeline;
 use crate::timing::Latencies;
 use crate::venue::{Venue, VenueArgs};
@@ -81,11 +82,10 @@ struct Sizes {
 
 impl Sizes {
     fn of(args: &CommandsArgs) -> Self {
-        let or = |small: f64, full: f64| if args.full { full } else { small };
-        let amphis = args.amphis.unwrap_or(or(100.0, 2_500.0) as usize);
-        let seconds = args.seconds.unwrap_or(or(3.0, 10.0) as u64);
-        let idle_rate = args.idle_rate.unwrap_or(or(50.0, 500.0));
-        let beside_rate = args.beside_rate.unwrap_or(or(40.0, 200.0));
+        let amphis = sized(args.amphis, args.full, 100, 2_500);
+        let seconds = sized(args.seconds, args.full, 3, 10);
+        let idle_rate = sized(args.idle_rate, args.full, 50.0, 500.0);
+        let beside_rate = sized(args.beside_rate, args.full, 40.0, 200.0);
         let choices = |rate: f64| (rate * seconds as f64).ceil() as usize;
         let one_by_one = (amphis * SATURATED_EACH / ONE_BY_ONE_SHARE).clamp(1, amphis);
         let of_rates = choices(idle_rate).div_ceil(amphis) + choices(beside_rate).div_ceil(amphis);
@@ -93,10 +93,10 @@ impl Sizes {
         let left = amphis * of_rates - choices(idle_rate) - choices(beside_rate);
         let choosers = of_rates + usize::from(left < one_by_one) + SATURATED_EACH;
         let nation = Size { label: "c", amphis, choosers, connections: amphis * (choosers + 1) };
-        let crowds = args.crowds.unwrap_or(or(2.0, 4.0) as usize).max(1);
+        let crowds = sized(args.crowds, args.full, 2, 4).max(1);
         // With the 15,000 of the others, few enough for a process of 20,000 descriptors to let each of them in.
-        let viewers = args.viewers.unwrap_or(or(100.0, 900.0) as usize).max(1);
-        let deliveries = args.deliveries.unwrap_or(or(4_000.0, 80_000.0));
+        let viewers = sized(args.viewers, args.full, 100, 900).max(1);
+        let deliveries = sized(args.deliveries, args.full, 4_000.0, 80_000.0);
         let crowds_rate = deliveries / viewers as f64;
         let choosers = choices(crowds_rate).div_ceil(crowds) + 1;
         let crowds = Size { label: "f", amphis: crowds, choosers, connections: crowds * viewers };
@@ -137,10 +137,7 @@ pub async fn run(args: &CommandsArgs) -> Result<RunReport> {
     faults_found += more.1;
     let parts = match played {
         Ok(parts) => parts,
-        Err(problem) if faults_found > 0 => {
-            return Ok(RunReport::broken("commands", (faults, faults_found), &problem));
-        }
-        Err(problem) => return Err(problem),
+        Err(problem) => return RunReport::broken("commands", (faults, faults_found), problem),
     };
     let mut violations = Vec::new();
     if let Some(process) = &venue.process {

@@ -24,6 +24,7 @@ use crate::reactor::Settings;
 use crate::report_page::{Curve, RunReport};
 use crate::report_room::last_viewer;
 use crate::room::Wires;
+use crate::sized::sized;
 use crate::timeline::Timeline;
 use crate::timing::Latencies;
 use crate::venue::{Venue, VenueArgs};
@@ -103,12 +104,11 @@ struct Day<'a> {
 /// # Errors
 /// When it cannot be played to its end.
 pub async fn run(args: &NationalArgs) -> Result<RunReport> {
-    let or = |small: usize, full: usize| if args.full { full } else { small };
-    let amphis = args.amphis.unwrap_or(or(50, 2_500));
-    let rate = args.rate.unwrap_or(if args.full { 15.0 } else { 5.0 });
-    let seconds = args.seconds.unwrap_or(if args.full { 600 } else { 10 });
+    let amphis = sized(args.amphis, args.full, 50, 2_500);
+    let rate = sized(args.rate, args.full, 5.0, 15.0);
+    let seconds = sized(args.seconds, args.full, 10, 600);
     let each = (rate * seconds as f64 / amphis as f64).ceil() as usize;
-    let connections = args.connections.unwrap_or(or(400, 18_000));
+    let connections = sized(args.connections, args.full, 400, 18_000);
     let size = Size { label: "j", amphis, choosers: each + CHOOSERS_SPARE, connections };
     ensure_descriptors(size.connections + PROBES)?;
     let wires = Wires::start(Settings { spin: args.spin, ..Settings::default() })?;
@@ -122,11 +122,7 @@ pub async fn run(args: &NationalArgs) -> Result<RunReport> {
     let played = day.play(&mut venue).await;
     let report = match played {
         Ok(report) => report,
-        // A fault explains more than the error it led to.
-        Err(problem) if day.nation.faults().1 > 0 => {
-            RunReport::broken("national-day", day.nation.faults(), &problem)
-        }
-        Err(problem) => return Err(problem),
+        Err(problem) => RunReport::broken("national-day", day.nation.faults(), problem)?,
     };
     venue.close().await?;
     Ok(report)
@@ -214,7 +210,7 @@ impl Day<'_> {
     }
 
     fn cut_percent(&self) -> f64 {
-        self.args.cut_percent.unwrap_or(if self.args.full { 1.0 } else { 60.0 })
+        sized(self.args.cut_percent, self.args.full, 60.0, 1.0)
     }
 
     fn parameters(&self) -> Value {

@@ -213,9 +213,7 @@ pub async fn run(args: &RoomArgs) -> Result<RunReport> {
     play.viewers.iter().for_each(|viewer| viewer.go_away());
     let report = match played {
         Ok(played) => report_room::report(args, &room, &played, line),
-        // A fault explains more than the error it led to.
-        Err(problem) if room.faults().1 > 0 => RunReport::broken(args.kind.name(), room.faults(), &problem),
-        Err(problem) => return Err(problem),
+        Err(problem) => RunReport::broken(args.kind.name(), room.faults(), problem)?,
     };
     venue.close().await?;
     Ok(report)

@@ -20,6 +20,7 @@ use crate::process_figures::ensure_descriptors;
 use crate::reactor::Settings;
 use crate::report_page::RunReport;
 use crate::room::{Counts, Wires};
+use crate::sized::sized;
 use crate::timeline::Timeline;
 use crate::venue::{Venue, VenueArgs};
 
@@ -58,9 +59,8 @@ struct Storm {
 /// # Errors
 /// When it cannot be played to its end.
 pub async fn run(args: &StormArgs) -> Result<RunReport> {
-    let or = |small: usize, full: usize| if args.full { full } else { small };
-    let amphis = args.amphis.unwrap_or(or(20, 2_500));
-    let connections = args.connections.unwrap_or(or(1_000, 18_000));
+    let amphis = sized(args.amphis, args.full, 20, 2_500);
+    let connections = sized(args.connections, args.full, 1_000, 18_000);
     let size = Size { label: "s", amphis, choosers: 3, connections };
     ensure_descriptors(connections)?;
     let wires = Wires::start(Settings { at_once: args.at_once, ..Settings::default() })?;
@@ -73,10 +73,7 @@ pub async fn run(args: &StormArgs) -> Result<RunReport> {
     let (faults, faults_found) = nation.faults();
     let (first, again) = match played {
         Ok(played) => played,
-        Err(problem) if faults_found > 0 => {
-            return Ok(RunReport::broken("storm", (faults, faults_found), &problem));
-        }
-        Err(problem) => return Err(problem),
+        Err(problem) => return RunReport::broken("storm", (faults, faults_found), problem),
     };
     venue.close().await?;
     let sum = |of: fn(&Counts) -> u64| nation.sum(|room| of(&room.counts));

@@ -31,6 +31,7 @@ use self::workload::{Play, Visit, Workload};
 use crate::clock;
 use crate::crowd::seconds_since;
 use crate::process_figures::{ensure_descriptors, machine};
+use crate::sized::sized;
 
 /// Length of a message when ours is not among those compared: what changes usually have.
 const MESSAGE_BYTES: usize = 300;
@@ -95,25 +96,21 @@ pub struct CompareArgs {
 }
 
 impl CompareArgs {
-    fn sized<T>(&self, asked: Option<T>, small: T, full: T) -> T {
-        asked.unwrap_or(if self.full { full } else { small })
-    }
-
     fn viewers(&self) -> usize {
-        self.sized(self.viewers, 200, 2_000)
+        sized(self.viewers, self.full, 200, 2_000)
     }
 
     fn idle(&self) -> usize {
-        self.sized(self.idle, 0, 10_000)
+        sized(self.idle, self.full, 0, 10_000)
     }
 
     fn workload(&self) -> Workload {
         Workload {
             warm_up: 8,
-            steady: (self.rate * self.sized(self.seconds, 2.0, 4.0)).ceil() as usize,
+            steady: (self.rate * sized(self.seconds, self.full, 2.0, 4.0)).ceil() as usize,
             per_second: self.rate,
-            closed: self.sized(self.closed, 40, 60),
-            in_flight: self.sized(self.in_flight, 80, 120),
+            closed: sized(self.closed, self.full, 40, 60),
+            in_flight: sized(self.in_flight, self.full, 80, 120),
         }
     }
 
