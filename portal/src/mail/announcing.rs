@@ -3,14 +3,15 @@
 //! A round reads on in each journal and looks at the expected times of the amphis in progress. For one
 //! amphi, mails, what people were told and the cursor are written in one transaction that holds the
 //! cursor: a crash leaves all of it or nothing, and two servers do not tell twice. Cheap when nothing
-//! happens: one query for all journals, one for the amphis to watch.
+//! happens: one query for all journals, one for what everybody of the amphis in progress was told; an amphi in
+//! which nobody's time has moved opens no transaction.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amphi_engine::clock::Clock;
 use amphi_engine::core::{
-    AmphiId, CallRank, Event, Forecast, Millis, ReleasedSeat, Snapshot, Standing, Status, Timestamp,
+    Amphi, AmphiId, CallRank, Event, Forecast, Millis, ReleasedSeat, Snapshot, Standing, Status, Timestamp,
 };
 use amphi_engine::journal::{JournalError, events_after};
 use amphi_engine::ledger::Ledger;
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 use super::choices::Cause;
 use super::convocation::{Person, Setting};
 use super::message::{Mail, Recipient};
-use super::told::{self, Cursor, Told, Unread};
+use super::told::{self, Cursor, Told, ToldOfAll, Unread};
 use super::{MailSite, outbox};
 use crate::people;
 
@@ -62,12 +63,49 @@ pub enum TellError {
     Database(#[from] sqlx::Error),
 }
 
+/// The expected times of an amphi.
+struct Times {
+    forecasts: Vec<Option<Forecast>>,
+    /// Since when nothing goes on that would make a time: suspended, or not opened although it is time.
+    standstill: Option<Timestamp>,
+    /// Published, and its first turn has not come.
+    to_come: bool,
+    now: Timestamp,
+}
+
+impl Times {
+    fn of(amphi: &Amphi, now: Timestamp) -> Self {
+        let begins_at = amphi.planned_at().first().copied();
+        let (standstill, to_come) = match amphi.status() {
+            Status::Suspended { since, .. } => (Some(*since), false),
+            Status::Published => (begins_at, begins_at.is_some_and(|begins_at| now <= begins_at)),
+            _ => (None, false),
+        };
+        Self { forecasts: amphi.forecasts(now), standstill, to_come, now }
+    }
+
+    fn forecast(&self, rank: CallRank) -> Option<Forecast> {
+        self.forecasts.get(rank.index()).copied().flatten()
+    }
+
+    /// Whose time has moved, with the forecast they are to be told.
+    fn moved(&self, told: &ToldOfAll, over: Millis) -> BTreeMap<CallRank, Forecast> {
+        if self.to_come {
+            return BTreeMap::new();
+        }
+        let forecasts = told.iter().filter_map(|(rank, told)| Some((*rank, told, self.forecast(*rank)?)));
+        forecasts
+            .filter(|(_, told, forecast)| is_due(told, forecast.expected, self.now, self.standstill, over))
+            .map(|(rank, _, forecast)| (rank, forecast))
+            .collect()
+    }
+}
+
 /// What one look at a room gives.
 struct Look {
     snapshot: Snapshot,
-    forecasts: Vec<Option<Forecast>>,
+    times: Times,
     receipts: BTreeMap<CallRank, Receipt>,
-    now: Timestamp,
 }
 
 impl Look {
@@ -76,23 +114,9 @@ impl Look {
         let ranks = (0..amphi.standings().len()).map(CallRank::from_index);
         Some(Self {
             snapshot: amphi.snapshot()?,
-            forecasts: amphi.forecasts(now),
+            times: Times::of(amphi, now),
             receipts: ranks.filter_map(|rank| Some((rank, ledger.receipt(rank)?.clone()))).collect(),
-            now,
         })
-    }
-
-    fn forecast(&self, rank: CallRank) -> Option<Forecast> {
-        self.forecasts.get(rank.index()).copied().flatten()
-    }
-
-    /// Since when nothing goes on that would make a time: suspended, or not opened although it is time.
-    fn standstill(&self) -> Option<Timestamp> {
-        match self.snapshot.now.status {
-            Status::Suspended { since, .. } => Some(since),
-            Status::Published => self.snapshot.participants.first().and_then(|first| first.planned_at),
-            _ => None,
-        }
     }
 
     fn over(&self) -> bool {
@@ -104,7 +128,7 @@ impl Look {
 struct Telling {
     mails: Vec<Mail>,
     /// What everybody has been told, these mails included.
-    told: BTreeMap<CallRank, Told>,
+    told: ToldOfAll,
     watched: bool,
 }
 
@@ -137,11 +161,13 @@ impl Announcer {
                 Err(error) => tracing::warn!(amphi = %unread.amphi, %error, "its news could not be told"),
             }
         }
-        for amphi in told::watched(&self.pool).await? {
-            match self.tell_moves(amphi).await {
+        for (amphi, told) in told::watched(&self.pool).await? {
+            match self.tell_moves(amphi, &told).await {
                 Ok(told) => mails += told,
                 Err(error) => tracing::warn!(%amphi, %error, "its times could not be compared"),
             }
+            // Comparing waits for nothing: others have their turn between two amphis.
+            tokio::task::yield_now().await;
         }
         Ok(mails)
     }
@@ -176,19 +202,20 @@ impl Announcer {
         self.write(transaction, amphi, &before, telling).await
     }
 
-    async fn tell_moves(&self, amphi: AmphiId) -> Result<usize, TellError> {
+    /// `told`: what they were last told, as far as was read without holding the cursor.
+    async fn tell_moves(&self, amphi: AmphiId, told: &ToldOfAll) -> Result<usize, TellError> {
         let room = self.registry.room(amphi).await?;
         let now = room.now();
-        let Some(look) = room.read(|ledger| Look::at(ledger, now)) else { return Ok(0) };
-        let not_begun = look.snapshot.now.status == Status::Published;
-        if not_begun && look.standstill().is_some_and(|begins_at| look.now <= begins_at) {
+        if room.read(|ledger| Times::of(ledger.amphi(), now)).moved(told, self.moves_over).is_empty() {
             return Ok(0);
         }
+        let Some(look) = room.read(|ledger| Look::at(ledger, now)) else { return Ok(0) };
         let mut transaction = self.pool.begin().await?;
         let Cursor { watched, .. } = told::hold_cursor(&mut transaction, amphi).await?;
         let before = told::of(&mut transaction, amphi).await?;
-        let moved = moved(&look, &before, self.moves_over);
+        let moved = look.times.moved(&before, self.moves_over);
         if moved.is_empty() {
+            // Somebody else has told it meanwhile.
             return Ok(0);
         }
         let people = self.people(&room).await?;
@@ -201,7 +228,7 @@ impl Announcer {
             };
             let sequence = told.sequence + 1;
             telling.mails.push(setting.moved(person, told.at, forecast, sequence, self.moves_over));
-            *told = Told { at: forecast.expected, told_at: look.now, sequence };
+            *told = Told { at: forecast.expected, told_at: look.times.now, sequence };
         }
         self.write(transaction, amphi, &before, telling).await
     }
@@ -279,9 +306,9 @@ impl Announcer {
             }
             if !has_turns {
                 telling.mails.push(setting.invitation(person));
-            } else if let Some(forecast) = look.forecast(person.rank) {
+            } else if let Some(forecast) = look.times.forecast(person.rank) {
                 telling.mails.push(setting.convocation(person, &forecast, 0, self.moves_over));
-                let told = Told { at: forecast.expected, told_at: look.now, sequence: 0 };
+                let told = Told { at: forecast.expected, told_at: look.times.now, sequence: 0 };
                 telling.told.insert(person.rank, told);
             }
         }
@@ -296,11 +323,12 @@ impl Announcer {
         telling: &mut Telling,
     ) {
         let Some(person) = person else { return };
-        let (Some(told), Some(forecast)) = (telling.told.get_mut(&person.rank), look.forecast(person.rank))
+        let (Some(told), Some(forecast)) =
+            (telling.told.get_mut(&person.rank), look.times.forecast(person.rank))
         else {
             return;
         };
-        *told = Told { at: forecast.expected, told_at: look.now, sequence: told.sequence + 1 };
+        *told = Told { at: forecast.expected, told_at: look.times.now, sequence: told.sequence + 1 };
         telling.mails.push(setting.convocation(person, &forecast, told.sequence, self.moves_over));
     }
 
@@ -308,7 +336,7 @@ impl Announcer {
         &self,
         mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
         amphi: AmphiId,
-        before: &BTreeMap<CallRank, Told>,
+        before: &ToldOfAll,
         telling: Telling,
     ) -> Result<usize, TellError> {
         let mut new = 0;
@@ -343,16 +371,6 @@ fn concerns_people(event: &Event) -> bool {
             | Event::Closed { .. }
             | Event::Annulled { .. }
     )
-}
-
-/// Whose time has moved, with the forecast they are to be told.
-fn moved(look: &Look, told: &BTreeMap<CallRank, Told>, over: Millis) -> BTreeMap<CallRank, Forecast> {
-    let standstill = look.standstill();
-    let forecasts = told.iter().filter_map(|(rank, told)| Some((*rank, told, look.forecast(*rank)?)));
-    forecasts
-        .filter(|(_, told, forecast)| is_due(told, forecast.expected, look.now, standstill, over))
-        .map(|(rank, _, forecast)| (rank, forecast))
-        .collect()
 }
 
 /// Whether somebody is to be told now that their turn is expected at `expected`.

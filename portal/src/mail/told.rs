@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use amphi_engine::core::{AmphiId, CallRank, Timestamp};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 /// The passage time somebody was last told, in the amphi's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub struct Told {
     /// SEQUENCE of their calendar entry.
     pub sequence: u32,
 }
+
+/// What everybody of an amphi was last told.
+pub type ToldOfAll = BTreeMap<CallRank, Told>;
 
 /// An amphi whose journal holds entries that have not been read for mails.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +42,20 @@ pub async fn unread(pool: &PgPool) -> Result<Vec<Unread>, sqlx::Error> {
     Ok(rows.into_iter().map(|row| Unread { amphi: AmphiId(row.id), after: row.seq.unsigned_abs() }).collect())
 }
 
-/// The amphis that are published and not over.
-pub async fn watched(pool: &PgPool) -> Result<Vec<AmphiId>, sqlx::Error> {
-    let rows = sqlx::query_scalar!("SELECT amphi_id FROM mail_cursor WHERE watched ORDER BY amphi_id")
-        .fetch_all(pool)
-        .await?;
-    Ok(rows.into_iter().map(AmphiId).collect())
+/// The amphis that are published and not over, and what everybody of each was last told.
+pub async fn watched(pool: &PgPool) -> Result<BTreeMap<AmphiId, ToldOfAll>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ToldRow,
+        "SELECT amphi_id, call_rank, at_ms, told_at_ms, sequence FROM announced_times
+         JOIN mail_cursor USING (amphi_id) WHERE watched"
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut watched: BTreeMap<_, ToldOfAll> = BTreeMap::new();
+    for row in rows {
+        watched.entry(AmphiId(row.amphi_id)).or_default().extend(row.read());
+    }
+    Ok(watched)
 }
 
 /// How far a journal has been read.
@@ -88,22 +100,31 @@ pub async fn move_cursor(
 }
 
 /// What everybody of an amphi was last told.
-pub async fn of(
-    connection: &mut PgConnection,
-    amphi: AmphiId,
-) -> Result<BTreeMap<CallRank, Told>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT call_rank, at_ms, told_at_ms, sequence FROM announced_times WHERE amphi_id = $1",
+pub async fn of(connection: &mut PgConnection, amphi: AmphiId) -> Result<ToldOfAll, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ToldRow,
+        "SELECT amphi_id, call_rank, at_ms, told_at_ms, sequence FROM announced_times WHERE amphi_id = $1",
         amphi.0
     )
     .fetch_all(connection)
     .await?;
-    let told = rows.into_iter().filter_map(|row| {
-        let rank = CallRank(u16::try_from(row.call_rank).ok()?);
-        let sequence = row.sequence.unsigned_abs();
-        Some((rank, Told { at: Timestamp(row.at_ms), told_at: Timestamp(row.told_at_ms), sequence }))
-    });
-    Ok(told.collect())
+    Ok(rows.into_iter().filter_map(|row| row.read()).collect())
+}
+
+struct ToldRow {
+    amphi_id: Uuid,
+    call_rank: i32,
+    at_ms: i64,
+    told_at_ms: i64,
+    sequence: i32,
+}
+
+impl ToldRow {
+    fn read(&self) -> Option<(CallRank, Told)> {
+        let rank = CallRank(u16::try_from(self.call_rank).ok()?);
+        let (at, told_at) = (Timestamp(self.at_ms), Timestamp(self.told_at_ms));
+        Some((rank, Told { at, told_at, sequence: self.sequence.unsigned_abs() }))
+    }
 }
 
 /// Writes down what somebody is being told.
