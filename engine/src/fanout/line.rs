@@ -137,20 +137,29 @@ impl Line {
         state.public = Some(Arc::clone(public));
     }
 
-    /// Says something to this viewer alone, as soon as the socket takes it; closes a viewer that lets too much
-    /// of this wait.
+    /// Says something to this viewer alone, as soon as the socket takes it, with whatever else waits; closes a
+    /// viewer that lets too much of this wait.
     pub fn say(&self, frame: Frame) {
         let mut state = self.state();
+        self.add_to(&mut state, frame);
+        self.write_unless_blocked(&mut state);
+    }
+
+    /// As [`Self::say`], written with the next [`Self::offer`].
+    pub fn add(&self, frame: Frame) {
+        self.add_to(&mut self.state(), frame);
+    }
+
+    fn add_to(&self, state: &mut State, frame: Frame) {
         if state.end.is_some() {
             return;
         }
         let bytes = state.personal_bytes + frame.bytes().len();
         // One always fits: the presence of a whole list may be larger than the bound.
         if bytes > PERSONAL_BYTES_MAX && state.personal_bytes > 0 {
-            return self.end(&mut state, CloseCode::TooSlow);
+            return self.end(state, CloseCode::TooSlow);
         }
         state.queue(frame, false);
-        self.write_unless_blocked(&mut state);
     }
 
     /// Queues the first words: the welcome, what is true now, and what concerns this viewer alone. Written with the

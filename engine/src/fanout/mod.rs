@@ -129,31 +129,54 @@ impl FanOut {
         self.news.notify_one();
     }
 
-    /// Tells administrators only.
+    /// Tells administrators only, at once.
     pub fn to_administrators(&self, frame: &Frame) {
-        for key in &self.administrators {
-            self.line(*key).say(frame.clone());
-        }
+        self.lines_of(&self.administrators).for_each(|line| line.say(frame.clone()));
     }
 
-    /// Tells every connection of one intern, and of the holder of their proxy.
+    /// Tells every connection of one intern, and of the holder of their proxy, at once.
     pub fn to_intern(&self, rank: CallRank, frame: &Frame) {
-        for key in self.of_rank.get(&rank).into_iter().flatten() {
-            self.line(*key).say(frame.clone());
-        }
+        self.lines_for(rank).for_each(|line| line.say(frame.clone()));
+    }
+
+    /// Tells administrators what goes along with something that everybody is told: in the same write.
+    pub fn to_administrators_along(&self, frame: &Frame) {
+        self.lines_of(&self.administrators).for_each(|line| line.add(frame.clone()));
+    }
+
+    /// Tells an intern, and the holder of their proxy, what goes along with something that everybody is told.
+    pub fn to_intern_along(&self, rank: CallRank, frame: &Frame) {
+        self.lines_for(rank).for_each(|line| line.add(frame.clone()));
+    }
+
+    fn lines_for(&self, rank: CallRank) -> impl Iterator<Item = &Arc<Line>> {
+        self.lines_of(self.of_rank.get(&rank).map_or(&[], Vec::as_slice))
+    }
+
+    fn lines_of<'a>(&'a self, keys: &'a [ViewerKey]) -> impl Iterator<Item = &'a Arc<Line>> {
+        keys.iter().map(|key| self.line(*key))
     }
 
     /// How many connections one person has in one role.
     pub fn count_of(&self, role: Role) -> usize {
         let Some((rank, _)) = person(role) else { return 0 };
-        let keys = self.of_rank.get(&rank).into_iter().flatten();
-        keys.filter(|key| self.line(**key).role() == role).count()
+        self.lines_for(rank).filter(|line| line.role() == role).count()
     }
 
     /// Closes the connections of the holder of a proxy that has ended (3.4).
     pub fn close_holders(&self, ended: ProxyId) {
         let holds = |role: Role| matches!(role, Role::Holder { proxy, .. } if proxy == ended);
         self.lines().filter(|line| holds(line.role())).for_each(|line| line.close(CloseCode::NotAllowed));
+    }
+
+    /// The ranks for which somebody is here.
+    pub fn ranks(&self) -> impl Iterator<Item = CallRank> {
+        self.of_rank.keys().copied()
+    }
+
+    /// Has the pump look, although nothing was said to everybody.
+    pub fn ask_for_sweep(&self) {
+        self.news.notify_one();
     }
 
     /// Closes every connection.

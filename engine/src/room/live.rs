@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use amphi_core::planted::{self, Bug};
 use amphi_core::{Amphi, CallRank, Chance};
 
-use super::{Live, RecentChange};
+use super::{Live, Outlooks, RecentChange};
 use crate::fanout::FanOut;
 use crate::frame::Frame;
 use crate::ledger::{Committed, Ledger};
@@ -92,7 +92,7 @@ impl Live {
         self.fan_out.broadcast(change_frame(epoch, seq, seq + prepared.append.entries.len() as u64, change));
     }
 
-    /// Tells everybody what has been committed.
+    /// Has everybody told what has been committed, with the next sweep.
     pub(super) fn tell(&mut self, committed: Committed, needs_snapshot: bool) {
         let Position { epoch, seq } = self.ledger.position();
         if needs_snapshot {
@@ -104,51 +104,59 @@ impl Live {
             self.fan_out.broadcast(change.clone());
             remember(&mut self.recent, RecentChange { from_seq, frame: change });
         }
-        self.tell_outlooks();
         for rank in committed.told {
             if let Some(me) = self.ledger.me(rank) {
-                self.fan_out.to_intern(rank, &Frame::of(&ServerMessage::Me(Box::new(me))));
+                self.fan_out.to_intern_along(rank, &Frame::of(&ServerMessage::Me(Box::new(me))));
             }
         }
         if !committed.dossiers.is_empty() {
             let dossiers = committed.dossiers.iter().filter_map(|rank| self.ledger.dossier(*rank)).collect();
-            self.fan_out.to_administrators(&Frame::of(&ServerMessage::Dossiers { dossiers }));
+            self.fan_out.to_administrators_along(&Frame::of(&ServerMessage::Dossiers { dossiers }));
         }
         for proxy in committed.ended_proxies {
             self.fan_out.close_holders(proxy);
         }
     }
 
-    /// Tells those who have wishes what will probably remain at their turn, when that changes (3.8).
-    fn tell_outlooks(&mut self) {
-        let before = self.outlook.take();
+    /// The books, and where they stand, when what is foretold of wishes (3.8) is older than they are and somebody
+    /// who has wishes is here to be told.
+    pub(super) fn wants_outlook(&self) -> Option<(u64, Amphi)> {
+        let (seq, amphi) = (self.ledger.position().seq, self.ledger.amphi());
+        let wanted =
+            self.current_outlook().is_none() && self.fan_out.ranks().any(|rank| amphi.wishes(rank).is_some());
+        wanted.then(|| (seq, amphi.clone()))
+    }
+
+    /// Tells those who have wishes what will probably remain at their turn, where that has changed.
+    pub(super) fn tell_outlooks(&mut self, seq: u64, now: Outlooks) {
+        let before = self.outlook.replace((seq, now));
+        let Some((_, now)) = &self.outlook else { return };
         let told = |rank: CallRank| before.as_ref().and_then(|(_, all)| all.get(rank.index())?.as_ref());
-        let changed: Vec<CallRank> = {
-            let now = self.current_outlook();
-            let ranks = (0..now.len()).map(CallRank::from_index);
-            ranks.filter(|rank| now[rank.index()].as_ref() != told(*rank)).collect()
-        };
-        for rank in changed.into_iter().filter(|rank| self.presence.is_here(*rank)).collect::<Vec<_>>() {
-            if let Some(outlook) = self.outlook_frame(rank) {
-                self.fan_out.to_intern(rank, &outlook);
+        for rank in self.fan_out.ranks() {
+            let foretold = now.get(rank.index()).and_then(Option::as_ref);
+            if let Some(wishes) = foretold.filter(|wishes| told(rank) != Some(*wishes)) {
+                self.fan_out.to_intern(rank, &outlook_frame(wishes));
             }
         }
     }
 
-    /// What is foretold of everybody's wishes now.
-    fn current_outlook(&mut self) -> &[Option<Vec<WishOutlook>>] {
+    /// What is foretold of everybody's wishes, if it has been worked out for the books as they are.
+    fn current_outlook(&self) -> Option<&Outlooks> {
         let seq = self.ledger.position().seq;
-        let stale = self.outlook.as_ref().is_none_or(|(of, _)| *of != seq);
-        if stale {
-            self.outlook = Some((seq, foretold(self.ledger.amphi())));
-        }
-        self.outlook.as_ref().map_or(&[], |(_, all)| all)
+        self.outlook.as_ref().filter(|(of, _)| *of == seq).map(|(_, all)| all)
     }
 
-    /// What the intern at `rank` is told of their wishes, if they have any.
-    pub(super) fn outlook_frame(&mut self, rank: CallRank) -> Option<Frame> {
-        let wishes = self.current_outlook().get(rank.index())?.clone()?;
-        Some(Frame::of(&ServerMessage::Outlook { wishes }))
+    /// What the intern at `rank` is told of their wishes on arrival; when it is still to be worked out, they are told
+    /// with the next sweep.
+    pub(super) fn outlook_on_arrival(&self, rank: CallRank) -> Option<Frame> {
+        self.ledger.amphi().wishes(rank)?;
+        match self.current_outlook() {
+            Some(all) => all.get(rank.index())?.as_ref().map(|wishes| outlook_frame(wishes)),
+            None => {
+                self.fan_out.ask_for_sweep();
+                None
+            }
+        }
     }
 
     pub(super) fn journal_available(&self) -> bool {
@@ -194,6 +202,10 @@ impl Live {
     }
 }
 
+fn outlook_frame(wishes: &[WishOutlook]) -> Frame {
+    Frame::of(&ServerMessage::Outlook { wishes: wishes.to_vec() })
+}
+
 pub(super) fn service_frame(available: bool) -> Frame {
     Frame::of(&ServerMessage::Service { available })
 }
@@ -211,7 +223,7 @@ pub(super) fn remember(recent: &mut VecDeque<RecentChange>, change: RecentChange
 
 /// What is foretold of everybody's wishes, post by post: another list is another answer, even with the same
 /// chances.
-fn foretold(amphi: &Amphi) -> Vec<Option<Vec<WishOutlook>>> {
+pub(super) fn foretold(amphi: &Amphi) -> Outlooks {
     let wishes = |(index, chances): (usize, Option<Vec<Chance>>)| {
         let list = amphi.wishes(CallRank::from_index(index))?;
         let each = list.wishes.iter().zip(chances?);

@@ -68,13 +68,16 @@ struct Live {
     presence: Presence,
     /// The latest changes, for clients that come back.
     recent: VecDeque<RecentChange>,
-    /// What was last foretold of each rank's wishes; worked out once between two changes.
-    outlook: Option<(u64, Vec<Option<Vec<WishOutlook>>>)>,
+    /// What was last foretold of wishes, and for which books.
+    outlook: Option<(u64, Outlooks)>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
     /// Counted as long as the journal cannot be written.
     outage: Option<Counted>,
 }
+
+/// What is foretold of each rank's wishes.
+type Outlooks = Vec<Option<Vec<WishOutlook>>>;
 
 struct RecentChange {
     from_seq: u64,
@@ -249,7 +252,7 @@ impl Room {
         }
         let who = person(role);
         let me = match who {
-            Some((rank, _)) => Some((rank, live.admit(rank, role)?)),
+            Some((rank, _)) => Some(live.admit(rank, role)?),
             None => None,
         };
         let missed = resume.and_then(|position| live.since(position));
@@ -267,15 +270,15 @@ impl Room {
             None => live.snapshot_frame(),
         };
         let mut own = Vec::new();
-        if let Some((rank, me)) = me {
+        if let Some(me) = me {
             own.push(Frame::of(&ServerMessage::Me(Box::new(me))));
-            own.extend(live.outlook_frame(rank));
         }
         let key = live.fan_out.join(line);
-        if let Some((rank, who)) = who
-            && live.presence.came(rank, who, now)
-        {
-            self.tell_presence_soon();
+        if let Some((rank, who)) = who {
+            own.extend(live.outlook_on_arrival(rank));
+            if live.presence.came(rank, who, now) {
+                self.tell_presence_soon();
+            }
         }
         if role == Role::Administrator {
             let interns = live.presence.all();

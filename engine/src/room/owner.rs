@@ -289,8 +289,10 @@ impl Owner {
             let mut live = self.room.live();
             match early.unwrap_or_else(|| live.ledger.commit(prepared)) {
                 Ok(committed) => {
-                    envelope.answer(committed.outcome.clone());
+                    let outcome = committed.outcome.clone();
                     live.tell(committed, prepared.needs_snapshot());
+                    // Before the sweep, which needs the lock; whoever asked gets all of it in one write.
+                    envelope.answer(outcome);
                 }
                 Err(violation) => {
                     tracing::error!(amphi = %self.room.id, violation, "an invariant is violated; the amphi stops");

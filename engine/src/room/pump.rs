@@ -2,11 +2,13 @@
 //!
 //! One task per room, asleep while nothing is said. It pauses every few writes, so that commands, commits and
 //! other rooms have their turn; what is said meanwhile goes along with the rest of the sweep, and those who were
-//! swept before get it with the next one. It waits for nobody.
+//! swept before get it with the next one. It waits for nobody. When everybody has been told, it works out what the
+//! news mean for those who have wishes, outside the room's lock: that takes milliseconds in a large amphi.
 
 use std::sync::Arc;
 
 use super::Room;
+use super::live::foretold;
 use crate::fanout::{self, Sweep};
 use crate::metrics::meters;
 
@@ -25,10 +27,21 @@ pub(super) async fn pump(room: Arc<Room>) {
         if let Some(said_at) = said_at.filter(|_| reached > 0) {
             meters().push.record(said_at.elapsed());
         }
+        room.foretell();
     }
 }
 
 impl Room {
+    /// Tells those who have wishes what is foretold of them now.
+    fn foretell(&self) {
+        // The lock is given back before anything is worked out.
+        let wanted = self.live().wants_outlook();
+        if let Some((seq, amphi)) = wanted {
+            let outlooks = foretold(&amphi);
+            self.live().tell_outlooks(seq, outlooks);
+        }
+    }
+
     fn more_lines(&self, sweep: &mut Sweep, lines: &mut Vec<Arc<fanout::Line>>) -> bool {
         self.live().fan_out.next_lines(sweep, lines)
     }

@@ -8,7 +8,7 @@ use amphi_engine::protocol::{CloseCode, Me, Outcome, Role, ServerMessage};
 use uuid::Uuid;
 
 use crate::scene::{ADMINISTRATOR, choose, intern, setup};
-use crate::stage::{Stage, Viewer, comes, done, refused};
+use crate::stage::{Stage, Viewer, comes, done, eventually, refused};
 
 const FIRST: CallRank = CallRank(1);
 const PROXY: ProxyId = ProxyId(Uuid::from_u128(0xAB));
@@ -228,6 +228,25 @@ async fn r3_7_a_rewind_leads_back_to_the_seats_exchanged_in_the_journal_too() {
     );
 }
 
+/// The wishes of which an outlook is among these messages.
+fn foretold(messages: Vec<ServerMessage>) -> Option<Vec<u16>> {
+    messages.into_iter().find_map(|message| match message {
+        ServerMessage::Outlook { wishes } => Some(wishes.iter().map(|wish| wish.post.0).collect()),
+        _ => None,
+    })
+}
+
+/// Waits for an outlook.
+async fn is_foretold(viewer: &mut Viewer) -> Vec<u16> {
+    let mut outlook = None;
+    eventually("an outlook comes", || {
+        outlook = foretold(viewer.reads());
+        outlook.is_some()
+    })
+    .await;
+    outlook.unwrap()
+}
+
 #[tokio::test]
 async fn r3_8_another_list_is_another_outlook_even_with_the_same_chances() {
     let stage = represented().await;
@@ -235,12 +254,15 @@ async fn r3_8_another_list_is_another_outlook_even_with_the_same_chances() {
     for posts in [[2, 3], [3, 2]] {
         own.reads();
         done(stage.does(intern(1), wishes(&posts, SafetyNet::Never)).await);
-        let foretold = own.reads().into_iter().find_map(|message| match message {
-            ServerMessage::Outlook { wishes } => {
-                Some(wishes.iter().map(|wish| wish.post.0).collect::<Vec<_>>())
-            }
-            _ => None,
-        });
-        assert_eq!(foretold, Some(posts.to_vec()));
+        assert_eq!(is_foretold(&mut own).await, posts);
     }
+}
+
+#[tokio::test]
+async fn r3_8_who_arrives_is_told_what_is_foretold_though_nobody_was_here_to_work_it_out_for() {
+    let stage = represented().await;
+    done(stage.does(intern(1), wishes(&[2, 3], SafetyNet::Never)).await);
+    assert_eq!(is_foretold(&mut stage.watches(OWN_PAGE)).await, [2, 3]);
+    let messages = stage.watches(OWN_PAGE).reads();
+    assert_eq!(foretold(messages), Some(vec![2, 3]), "worked out already: it comes with the welcome");
 }

@@ -193,7 +193,7 @@ pub fn comes(room: &Arc<Room>, role: Role) -> Option<CloseCode> {
 }
 
 /// Lets other tasks run until `reached`; a test fails rather than hang.
-pub async fn eventually(what: &str, reached: impl Fn() -> bool) {
+pub async fn eventually(what: &str, mut reached: impl FnMut() -> bool) {
     for _ in 0..10_000 {
         if reached() {
             return;
