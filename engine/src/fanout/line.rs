@@ -229,57 +229,65 @@ impl Line {
     }
 
     fn write(&self, state: &mut State) {
+        // By far the most frequent: one slice of the window and nothing else, which the socket takes whole. What is
+        // said meanwhile comes with a sweep of its own.
+        if state.lacks_only_what_is_public()
+            && let Some(slice) = state.next_piece()
+        {
+            let written = self.sink.try_write(&slice);
+            if matches!(written, Ok(all) if all == slice.len()) {
+                state.blocked = None;
+                return;
+            }
+            state.under_way.push_back(slice);
+            if !self.has_written(written, state) {
+                return;
+            }
+        }
         loop {
+            while state.under_way.len() < PIECES_PER_WRITE
+                && let Some(piece) = state.next_piece()
+            {
+                state.under_way.push_back(piece);
+            }
             let written = match state.under_way.len() {
-                0 => match state.next_piece() {
-                    None => break,
-                    // By far the most frequent: one slice of the window, and nothing else.
-                    Some(piece) if state.has_nothing_more() => {
-                        let written = self.sink.try_write(&piece);
-                        if !matches!(written, Ok(all) if all == piece.len()) {
-                            state.under_way.push_back(piece);
-                        } else {
-                            continue;
-                        }
-                        written
-                    }
-                    Some(piece) => {
-                        state.under_way.push_back(piece);
-                        continue;
-                    }
-                },
-                1 if state.has_nothing_more() => self.sink.try_write(&state.under_way[0]),
+                0 => break,
+                1 => self.sink.try_write(&state.under_way[0]),
                 _ => {
-                    while state.under_way.len() < PIECES_PER_WRITE {
-                        let Some(piece) = state.next_piece() else { break };
-                        state.under_way.push_back(piece);
-                    }
                     let pieces: Vec<IoSlice<'_>> =
                         state.under_way.iter().map(|piece| IoSlice::new(piece)).collect();
                     self.sink.try_write_vectored(&pieces)
                 }
             };
-            match written {
-                Ok(count) if count > 0 => state.advance(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if state.blocked.is_none() {
-                        state.blocked = Some(Blocked::now());
-                        self.news.notify_one();
-                    }
-                    return;
-                }
-                Ok(_) | Err(_) => {
-                    state.under_way = VecDeque::new();
-                    state.end = Some(End::Gone);
-                    self.news.notify_one();
-                    return;
-                }
+            if !self.has_written(written, state) {
+                return;
             }
         }
         state.blocked = None;
         if state.behind {
             self.news.notify_one();
         }
+    }
+
+    /// Accounts for a write; says whether the socket may take more.
+    fn has_written(&self, written: io::Result<usize>, state: &mut State) -> bool {
+        match written {
+            Ok(count) if count > 0 => state.advance(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if state.blocked.is_none() {
+                    state.blocked = Some(Blocked::now());
+                    self.news.notify_one();
+                }
+                return false;
+            }
+            Ok(_) | Err(_) => {
+                state.under_way = VecDeque::new();
+                state.end = Some(End::Gone);
+                self.news.notify_one();
+                return false;
+            }
+        }
+        true
     }
 
     /// Completes when the connection's task has something to look after.
@@ -380,10 +388,8 @@ impl State {
         Some(personal.frame.bytes().clone())
     }
 
-    fn has_nothing_more(&self) -> bool {
-        self.end.is_some()
-            || self.personal.is_empty()
-                && (self.behind || self.public.as_ref().is_none_or(|public| public.end() == self.place))
+    fn lacks_only_what_is_public(&self) -> bool {
+        self.under_way.is_empty() && self.personal.is_empty() && !self.behind && self.end.is_none()
     }
 
     /// So many bytes of what is under way have gone out.

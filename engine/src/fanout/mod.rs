@@ -169,9 +169,9 @@ impl FanOut {
         self.lines().filter(|line| holds(line.role())).for_each(|line| line.close(CloseCode::NotAllowed));
     }
 
-    /// The ranks for which somebody is here.
-    pub fn ranks(&self) -> impl Iterator<Item = CallRank> {
-        self.of_rank.keys().copied()
+    /// Whether somebody is here for that rank.
+    pub fn has_somebody_for(&self, rank: CallRank) -> bool {
+        self.of_rank.contains_key(&rank)
     }
 
     /// Has the pump look, although nothing was said to everybody.

@@ -132,9 +132,9 @@ impl Live {
         let before = self.outlook.replace((seq, now));
         let Some((_, now)) = &self.outlook else { return };
         let told = |rank: CallRank| before.as_ref().and_then(|(_, all)| all.get(rank.index())?.as_ref());
-        for rank in self.fan_out.ranks() {
-            let foretold = now.get(rank.index()).and_then(Option::as_ref);
-            if let Some(wishes) = foretold.filter(|wishes| told(rank) != Some(*wishes)) {
+        let ranked = now.iter().enumerate().map(|(index, foretold)| (CallRank::from_index(index), foretold));
+        for (rank, foretold) in ranked.filter(|(rank, _)| self.fan_out.has_somebody_for(*rank)) {
+            if let Some(wishes) = foretold.as_ref().filter(|wishes| told(rank) != Some(*wishes)) {
                 self.fan_out.to_intern(rank, &outlook_frame(wishes));
             }
         }
