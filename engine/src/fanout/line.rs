@@ -50,6 +50,7 @@ pub struct Line {
     news: Notify,
 }
 
+/// Small, because a sweep touches that of every viewer, and each is cold by then.
 #[derive(Default)]
 struct State {
     /// What everybody is told; none before the viewer has joined a room.
@@ -58,18 +59,24 @@ struct State {
     place: u64,
     /// The window has moved on: a snapshot is needed.
     behind: bool,
-    /// Said to this viewer alone, each after what was public by then.
-    personal: VecDeque<Personal>,
-    personal_bytes: usize,
-    /// Taken from the above, in order; the first piece may be partly written.
-    under_way: VecDeque<Bytes>,
-    cut: bool,
-    /// Since when the socket has taken nothing of what waits.
-    blocked: Option<Blocked>,
+    /// What waits besides the rest of the window; usually nothing.
+    waiting: Option<Box<Waiting>>,
     /// When something whole was last heard, and whether a ping has gone out since.
     heard_at: Option<Instant>,
     pinged: bool,
     end: Option<End>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Said to this viewer alone, each after what was public by then.
+    personal: VecDeque<Personal>,
+    personal_bytes: usize,
+    /// Taken from the window and from the above, in order; the first piece may be partly written.
+    under_way: VecDeque<Bytes>,
+    cut: bool,
+    /// Since when the socket has taken nothing of it.
+    blocked: Option<Blocked>,
 }
 
 struct Personal {
@@ -154,9 +161,9 @@ impl Line {
         if state.end.is_some() {
             return;
         }
-        let bytes = state.personal_bytes + frame.bytes().len();
+        let waiting_bytes = state.waiting.as_ref().map_or(0, |waiting| waiting.personal_bytes);
         // One always fits: the presence of a whole list may be larger than the bound.
-        if bytes > PERSONAL_BYTES_MAX && state.personal_bytes > 0 {
+        if waiting_bytes + frame.bytes().len() > PERSONAL_BYTES_MAX && waiting_bytes > 0 {
             return self.end(state, CloseCode::TooSlow);
         }
         state.queue(frame, false);
@@ -180,7 +187,9 @@ impl Line {
         }
         state.behind = false;
         state.place = state.public.as_ref().map_or(0, |public| public.end());
-        state.personal.retain(|waiting| !waiting.catches_up);
+        if let Some(waiting) = &mut state.waiting {
+            waiting.personal.retain(|personal| !personal.catches_up);
+        }
         for frame in frames {
             state.queue(frame, true);
         }
@@ -201,11 +210,12 @@ impl Line {
     }
 
     fn end(&self, state: &mut State, code: CloseCode) {
-        state.personal.clear();
-        state.personal_bytes = 0;
+        let waiting = state.waiting.get_or_insert_default();
+        waiting.personal.clear();
+        waiting.personal_bytes = 0;
         // A frame that was begun is finished, or what follows would be read as a part of it.
-        state.under_way.truncate(usize::from(state.cut));
-        state.under_way.push_back(Frame::close(code).bytes().clone());
+        waiting.under_way.truncate(usize::from(waiting.cut));
+        waiting.under_way.push_back(Frame::close(code).bytes().clone());
         state.end = Some(End::Closed(code));
         self.news.notify_one();
     }
@@ -214,11 +224,11 @@ impl Line {
     pub fn offer(&self) -> bool {
         let mut state = self.state();
         self.write_unless_blocked(&mut state);
-        state.blocked.is_none()
+        state.blocked_since().is_none()
     }
 
     fn write_unless_blocked(&self, state: &mut State) {
-        if state.blocked.is_none() && state.end.is_none() {
+        if state.blocked_since().is_none() && state.end.is_none() {
             self.write(state);
         }
     }
@@ -236,26 +246,25 @@ impl Line {
         {
             let written = self.sink.try_write(&slice);
             if matches!(written, Ok(all) if all == slice.len()) {
-                state.blocked = None;
                 return;
             }
-            state.under_way.push_back(slice);
+            state.waiting.get_or_insert_default().under_way.push_back(slice);
             if !self.has_written(written, state) {
                 return;
             }
         }
         loop {
-            while state.under_way.len() < PIECES_PER_WRITE
+            while state.pieces_under_way() < PIECES_PER_WRITE
                 && let Some(piece) = state.next_piece()
             {
-                state.under_way.push_back(piece);
+                state.waiting.get_or_insert_default().under_way.push_back(piece);
             }
-            let written = match state.under_way.len() {
-                0 => break,
-                1 => self.sink.try_write(&state.under_way[0]),
-                _ => {
-                    let pieces: Vec<IoSlice<'_>> =
-                        state.under_way.iter().map(|piece| IoSlice::new(piece)).collect();
+            let written = match state.waiting.as_ref().map_or(&VecDeque::new(), |waiting| &waiting.under_way)
+            {
+                pieces if pieces.is_empty() => break,
+                pieces if pieces.len() == 1 => self.sink.try_write(&pieces[0]),
+                pieces => {
+                    let pieces: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
                     self.sink.try_write_vectored(&pieces)
                 }
             };
@@ -263,7 +272,7 @@ impl Line {
                 return;
             }
         }
-        state.blocked = None;
+        state.waiting = None;
         if state.behind {
             self.news.notify_one();
         }
@@ -271,23 +280,25 @@ impl Line {
 
     /// Accounts for a write; says whether the socket may take more.
     fn has_written(&self, written: io::Result<usize>, state: &mut State) -> bool {
+        let Some(waiting) = &mut state.waiting else { return false };
         match written {
-            Ok(count) if count > 0 => state.advance(count),
+            Ok(count) if count > 0 => {
+                waiting.advance(count);
+                return true;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if state.blocked.is_none() {
-                    state.blocked = Some(Blocked::now());
+                if waiting.blocked.is_none() {
+                    waiting.blocked = Some(Blocked::now());
                     self.news.notify_one();
                 }
-                return false;
             }
             Ok(_) | Err(_) => {
-                state.under_way = VecDeque::new();
+                state.waiting = None;
                 state.end = Some(End::Gone);
                 self.news.notify_one();
-                return false;
             }
         }
-        true
+        false
     }
 
     /// Completes when the connection's task has something to look after.
@@ -297,13 +308,13 @@ impl Line {
 
     /// Since when the socket has taken nothing of what waits.
     pub fn blocked_since(&self) -> Option<Instant> {
-        self.state().blocked.as_ref().map(|blocked| blocked.since)
+        self.state().blocked_since()
     }
 
     /// Whether a snapshot is needed, and can be written.
     pub fn is_behind(&self) -> bool {
         let state = self.state();
-        state.behind && state.end.is_none() && state.blocked.is_none()
+        state.behind && state.end.is_none() && state.blocked_since().is_none()
     }
 
     /// Whether and how the line has ended.
@@ -313,14 +324,16 @@ impl Line {
 
     /// Whether everything that was said has been written.
     pub fn is_drained(&self) -> bool {
-        let state = self.state();
-        state.under_way.is_empty() && state.personal.is_empty()
+        self.state().waiting.is_none()
     }
 
     /// What waits for this viewer alone, in bytes.
     pub fn waiting_bytes(&self) -> usize {
         let state = self.state();
-        state.personal_bytes + state.under_way.iter().map(Bytes::len).sum::<usize>()
+        let bytes = |waiting: &Waiting| {
+            waiting.personal_bytes + waiting.under_way.iter().map(Bytes::len).sum::<usize>()
+        };
+        state.waiting.as_deref().map_or(0, bytes)
     }
 
     /// Something whole was heard of the viewer.
@@ -356,10 +369,11 @@ impl Line {
 impl State {
     fn queue(&mut self, frame: Frame, catches_up: bool) {
         let after = self.public.as_ref().map_or(0, |public| public.end());
+        let waiting = self.waiting.get_or_insert_default();
         if !catches_up {
-            self.personal_bytes += frame.bytes().len();
+            waiting.personal_bytes += frame.bytes().len();
         }
-        self.personal.push_back(Personal { after, frame, catches_up });
+        waiting.personal.push_back(Personal { after, frame, catches_up });
     }
 
     /// The next piece to write, in the order in which things were said.
@@ -367,7 +381,8 @@ impl State {
         if self.end.is_some() {
             return None;
         }
-        let up_to = self.personal.front().map_or(u64::MAX, |personal| personal.after);
+        let personal = self.waiting.as_ref().and_then(|waiting| waiting.personal.front());
+        let up_to = personal.map_or(u64::MAX, |personal| personal.after);
         if let Some(public) = self.public.as_ref().filter(|_| !self.behind) {
             match public.slice(self.place, up_to) {
                 Lacking::Bytes(bytes, place) => {
@@ -378,20 +393,28 @@ impl State {
                 Lacking::Nothing => {}
             }
         }
-        let personal = self.personal.pop_front()?;
+        let waiting = self.waiting.as_mut()?;
+        let personal = waiting.personal.pop_front()?;
         if !personal.catches_up {
-            self.personal_bytes = self.personal_bytes.saturating_sub(personal.frame.bytes().len());
-        }
-        if self.personal.is_empty() {
-            self.personal = VecDeque::new();
+            waiting.personal_bytes = waiting.personal_bytes.saturating_sub(personal.frame.bytes().len());
         }
         Some(personal.frame.bytes().clone())
     }
 
     fn lacks_only_what_is_public(&self) -> bool {
-        self.under_way.is_empty() && self.personal.is_empty() && !self.behind && self.end.is_none()
+        self.waiting.is_none() && !self.behind && self.end.is_none()
     }
 
+    fn pieces_under_way(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.under_way.len())
+    }
+
+    fn blocked_since(&self) -> Option<Instant> {
+        self.waiting.as_ref()?.blocked.as_ref().map(|blocked| blocked.since)
+    }
+}
+
+impl Waiting {
     /// So many bytes of what is under way have gone out.
     fn advance(&mut self, mut written: usize) {
         if let Some(blocked) = &mut self.blocked {
@@ -407,7 +430,6 @@ impl State {
             self.under_way.pop_front();
             self.cut = false;
         }
-        self.under_way = VecDeque::new();
     }
 }
 

@@ -122,8 +122,10 @@ impl Live {
     /// who has wishes is here to be told.
     pub(super) fn wants_outlook(&self) -> Option<(u64, Amphi)> {
         let (seq, amphi) = (self.ledger.position().seq, self.ledger.amphi());
+        let ranks = (0..amphi.standings().len()).map(CallRank::from_index);
+        let mut with_wishes = ranks.filter(|rank| amphi.wishes(*rank).is_some());
         let wanted =
-            self.current_outlook().is_none() && self.fan_out.ranks().any(|rank| amphi.wishes(rank).is_some());
+            self.current_outlook().is_none() && with_wishes.any(|rank| self.fan_out.has_somebody_for(rank));
         wanted.then(|| (seq, amphi.clone()))
     }
 
