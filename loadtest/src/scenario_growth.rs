@@ -2,7 +2,9 @@
 //!
 //! Two pairs, each at the same deliveries a second on both sides, in windows that take turns: some amphis of few viewers
 //! against one of many, on one server; few amphis against many of the same size, on two servers at once. The cost is
-//! the server's CPU, Postgres apart, for everything that a choice takes, divided by its deliveries.
+//! the server's CPU, Postgres apart, for everything that a choice takes, divided by its deliveries. What the server
+//! uses anyway is measured right before, for as long, and taken off: pings go to every connection, and 17,500 of them
+//! cost more than what a few choices bring.
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::crowd::{all_caught_up, round3};
+use crate::crowd::{all_caught_up, round3, seconds_since};
 use crate::goals::Goal;
 use crate::nation::{Nation, Size};
 use crate::process_figures::{cpu_seconds_of_threads, ensure_descriptors};
@@ -24,6 +26,9 @@ use crate::venue::{Venue, VenueArgs};
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 /// Beyond the pace: what is passed over, and one whose turn is open to the end.
 const CHOOSERS_SPARE: usize = 2;
+/// A window of the amphis' pair: small amphis run out of people who can choose, and within a short time the choices
+/// outweigh what goes on anyway.
+const AMPHIS_WINDOW: Duration = Duration::from_millis(300);
 
 /// Parameters of a run; a small one unless `--full`.
 #[derive(Debug, Clone, Args)]
@@ -37,7 +42,7 @@ pub struct GrowthArgs {
     /// Windows of each side (2; 5)
     #[arg(long)]
     pub rounds: Option<u64>,
-    /// Length of a window, in seconds (2; 3)
+    /// Length of a window of the viewers' pair, in seconds (2; 3)
     #[arg(long)]
     pub seconds: Option<u64>,
     /// Decides who chooses what
@@ -52,11 +57,12 @@ struct Shape {
     amphis: usize,
     each: usize,
     rate: f64,
+    window: Duration,
 }
 
 impl Shape {
-    fn size(self, rounds: u64, seconds: u64) -> Size {
-        let choices = self.rate * (rounds * seconds) as f64;
+    fn size(self, rounds: u64) -> Size {
+        let choices = self.rate * rounds as f64 * self.window.as_secs_f64();
         let choosers = (choices / self.amphis as f64).ceil() as usize + CHOOSERS_SPARE;
         Size { label: self.label, amphis: self.amphis, choosers, connections: self.amphis * self.each }
     }
@@ -70,15 +76,22 @@ impl Shape {
 struct Side {
     nation: Nation,
     server: u32,
-    rate: f64,
-    /// µs per delivery of each window.
-    costs: Vec<f64>,
+    shape: Shape,
+    costs: Vec<Cost>,
+}
+
+/// What a window cost.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    us_per_delivery: f64,
+    /// Of a core, right before.
+    idle_cores: f64,
 }
 
 /// What a pair showed.
 struct Pair {
-    few: Vec<f64>,
-    many: Vec<f64>,
+    few: Vec<Cost>,
+    many: Vec<Cost>,
     ratio: f64,
     faults: (Vec<Fault>, u64),
 }
@@ -89,16 +102,18 @@ struct Pair {
 /// When it cannot be played to its end.
 pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
     ensure!(args.venue.url.is_none(), "growth makes its amphis on servers of its own");
-    let shape = |label, amphis, each, rate| Shape { label, amphis, each, rate };
+    let window = Duration::from_secs(args.seconds.unwrap_or(if args.full { 3 } else { 2 }));
+    let viewers = |label, amphis, each, rate| Shape { label, amphis, each, rate, window };
+    let amphis = |label, amphis, rate| Shape { label, amphis, each: 7, rate, window: AMPHIS_WINDOW };
     let (viewers, amphis) = if args.full {
         (
-            [shape("a", 20, 100, 100.0), shape("b", 1, 10_000, 1.0)],
-            [shape("d", 100, 7, 25.0), shape("e", 2_500, 7, 25.0)],
+            [viewers("a", 20, 100, 100.0), viewers("b", 1, 10_000, 1.0)],
+            [amphis("d", 100, 250.0), amphis("e", 2_500, 250.0)],
         )
     } else {
         (
-            [shape("a", 8, 50, 80.0), shape("b", 1, 800, 5.0)],
-            [shape("d", 20, 7, 10.0), shape("e", 200, 7, 10.0)],
+            [viewers("a", 8, 50, 80.0), viewers("b", 1, 800, 5.0)],
+            [amphis("d", 20, 100.0), amphis("e", 200, 100.0)],
         )
     };
     let (more_viewers, samples, marks) = play(args, viewers, false).await?;
@@ -106,9 +121,14 @@ pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
     let mut faults = more_viewers.faults.0.clone();
     faults.extend(more_amphis.faults.0.clone());
     let pair = |shapes: [Shape; 2], pair: &Pair| {
+        let each =
+            |costs: &[Cost], of: fn(&Cost) -> f64| costs.iter().map(of).map(round3).collect::<Vec<_>>();
+        let (us, idle): (fn(&Cost) -> f64, fn(&Cost) -> f64) =
+            (|cost| cost.us_per_delivery, |cost| cost.idle_cores);
         json!({
             "few": shapes[0].to_json(), "many": shapes[1].to_json(), "ratio": round3(pair.ratio),
-            "few_us_per_delivery": pair.few, "many_us_per_delivery": pair.many,
+            "few_us_per_delivery": each(&pair.few, us), "many_us_per_delivery": each(&pair.many, us),
+            "few_idle_cores": each(&pair.few, idle), "many_idle_cores": each(&pair.many, idle),
         })
     };
     Ok(RunReport {
@@ -146,8 +166,7 @@ async fn play(
     two_servers: bool,
 ) -> Result<(Pair, Vec<Sample>, Vec<(f64, &'static str)>)> {
     let rounds = args.rounds.unwrap_or(if args.full { 5 } else { 2 });
-    let seconds = args.seconds.unwrap_or(if args.full { 3 } else { 2 });
-    let sizes = shapes.map(|shape| shape.size(rounds, seconds));
+    let sizes = shapes.map(|shape| shape.size(rounds));
     ensure_descriptors(sizes.iter().map(|size| size.connections).sum())?;
     let mut venues = vec![Venue::open(&args.venue, None).await?];
     if two_servers {
@@ -161,15 +180,15 @@ async fn play(
         nation.arrive(venue.pid).await?;
         nation.open().await?;
         let server = venue.pid.context("a server of ours")?;
-        sides.push(Side { nation, server, rate: shapes[index].rate, costs: Vec::new() });
+        sides.push(Side { nation, server, shape: shapes[index], costs: Vec::new() });
     }
     let venue = &venues[venues.len() - 1];
     let timeline = Timeline::start(&[&sides[1].nation.wires], venue.pid, venue.postgres());
     for round in 0..rounds {
         for (index, side) in sides.iter_mut().enumerate() {
             timeline.mark(if index == 0 { "few" } else { "many" });
-            let cost = window(side, Duration::from_secs(seconds), args.seed + round).await?;
-            side.costs.push(round3(cost));
+            let cost = window(side, args.seed + round).await?;
+            side.costs.push(cost);
         }
     }
     timeline.mark("checked");
@@ -186,23 +205,29 @@ async fn play(
         venue.close().await?;
     }
     let [few, many] = [sides[0].costs.clone(), sides[1].costs.clone()];
-    let mut ratios: Vec<f64> = few.iter().zip(&many).map(|(few, many)| many / few).collect();
+    let mut ratios: Vec<f64> =
+        few.iter().zip(&many).map(|(few, many)| many.us_per_delivery / few.us_per_delivery).collect();
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios.get(ratios.len() / 2).copied().context("no window")?;
     Ok((Pair { few, many, ratio, faults }, samples, marks))
 }
 
-/// Choices for `length`; what the server used for them and for what they brought, in µs per delivery.
-async fn window(side: &Side, length: Duration, seed: u64) -> Result<f64> {
-    let tally = &side.nation.wires.tally;
-    let before = (cpu_seconds_of_threads(side.server)?, tally.deliveries.get());
-    side.nation.choose_until(clock::now() + length, side.rate, seed).await?;
-    for cast in &side.nation.casts {
+/// A window without choices and one with them.
+async fn window(side: &Side, seed: u64) -> Result<Cost> {
+    let Side { nation, server, shape, .. } = side;
+    let cpu = || cpu_seconds_of_threads(*server);
+    let (began, cpu_before) = (clock::now(), cpu()?);
+    tokio::time::sleep(shape.window).await;
+    let idle_cores = (cpu()? - cpu_before) / seconds_since(began);
+    let tally = &nation.wires.tally;
+    let (began, cpu_before, deliveries_before) = (clock::now(), cpu()?, tally.deliveries.get());
+    nation.choose_until(clock::now() + shape.window, shape.rate, seed).await?;
+    for cast in &nation.casts {
         let everybody: Vec<_> = cast.everybody().cloned().collect();
         all_caught_up(&cast.room, &everybody, SETTLE_WITHIN).await?;
     }
-    let (cpu, deliveries) =
-        (cpu_seconds_of_threads(side.server)? - before.0, tally.deliveries.get() - before.1);
+    let deliveries = tally.deliveries.get() - deliveries_before;
     ensure!(deliveries > 0, "nothing was delivered");
-    Ok(cpu * 1e6 / deliveries as f64)
+    let used = cpu()? - cpu_before - idle_cores * seconds_since(began);
+    Ok(Cost { us_per_delivery: used * 1e6 / deliveries as f64, idle_cores })
 }
