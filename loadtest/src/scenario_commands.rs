@@ -33,6 +33,11 @@ const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
 /// A run that delivered less than this share of what was to be delivered beside the choices says nothing of them.
 const DELIVERED_SHARE: f64 = 0.95;
 
+/// How long the server has nothing to do before anything is measured: longer than from one round of mails to the next…
+const RESTS_FOR_FULL_SECONDS: u32 = 22;
+/// …or, in a small run, than its few mails take.
+const RESTS_FOR_SECONDS: u32 = 2;
+
 /// Parameters of a run; a small one unless `--full`.
 #[derive(Debug, Clone, Args)]
 pub struct CommandsArgs {
@@ -180,6 +185,8 @@ async fn play(
     crowds.arrive(venue.pid).await?;
     nation.open().await?;
     crowds.open().await?;
+    timeline.mark("resting");
+    venue.rests(if args.full { RESTS_FOR_FULL_SECONDS } else { RESTS_FOR_SECONDS }).await;
     let length = Duration::from_secs(sizes.seconds);
     let mut parts = Vec::new();
     {

@@ -20,6 +20,7 @@ use crate::process_figures::{cpu_seconds_of_threads, ensure_descriptors};
 use crate::reactor::Settings;
 use crate::report_page::RunReport;
 use crate::room::{Fault, Wires};
+use crate::sized::sized;
 use crate::timeline::{Sample, Timeline};
 use crate::venue::{Venue, VenueArgs};
 
@@ -102,7 +103,7 @@ struct Pair {
 /// When it cannot be played to its end.
 pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
     ensure!(args.venue.url.is_none(), "growth makes its amphis on servers of its own");
-    let window = Duration::from_secs(args.seconds.unwrap_or(if args.full { 3 } else { 2 }));
+    let window = Duration::from_secs(sized(args.seconds, args.full, 2, 3));
     let viewers = |label, amphis, each, rate| Shape { label, amphis, each, rate, window };
     let amphis = |label, amphis, rate| Shape { label, amphis, each: 7, rate, window: AMPHIS_WINDOW };
     let (viewers, amphis) = if args.full {
@@ -121,14 +122,12 @@ pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
     let mut faults = more_viewers.faults.0.clone();
     faults.extend(more_amphis.faults.0.clone());
     let pair = |shapes: [Shape; 2], pair: &Pair| {
-        let each =
-            |costs: &[Cost], of: fn(&Cost) -> f64| costs.iter().map(of).map(round3).collect::<Vec<_>>();
-        let (us, idle): (fn(&Cost) -> f64, fn(&Cost) -> f64) =
-            (|cost| cost.us_per_delivery, |cost| cost.idle_cores);
+        let us = |costs: &[Cost]| costs.iter().map(|cost| round3(cost.us_per_delivery)).collect::<Vec<_>>();
+        let idle = |costs: &[Cost]| costs.iter().map(|cost| round3(cost.idle_cores)).collect::<Vec<_>>();
         json!({
             "few": shapes[0].to_json(), "many": shapes[1].to_json(), "ratio": round3(pair.ratio),
-            "few_us_per_delivery": each(&pair.few, us), "many_us_per_delivery": each(&pair.many, us),
-            "few_idle_cores": each(&pair.few, idle), "many_idle_cores": each(&pair.many, idle),
+            "few_us_per_delivery": us(&pair.few), "many_us_per_delivery": us(&pair.many),
+            "few_idle_cores": idle(&pair.few), "many_idle_cores": idle(&pair.many),
         })
     };
     Ok(RunReport {
@@ -165,7 +164,7 @@ async fn play(
     shapes: [Shape; 2],
     two_servers: bool,
 ) -> Result<(Pair, Vec<Sample>, Vec<(f64, &'static str)>)> {
-    let rounds = args.rounds.unwrap_or(if args.full { 5 } else { 2 });
+    let rounds = sized(args.rounds, args.full, 2, 5);
     let sizes = shapes.map(|shape| shape.size(rounds));
     ensure_descriptors(sizes.iter().map(|size| size.connections).sum())?;
     let mut venues = vec![Venue::open(&args.venue, None).await?];

@@ -1,13 +1,21 @@
 //! Where a run takes place: a server we started, or one that was running already.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::clock;
+use crate::crowd::seconds_since;
 use crate::door::{Doors, resolve};
-use crate::process_figures::postgres_pids;
+use crate::process_figures::{cpu_seconds, cpu_seconds_of_all, postgres_pids};
 use crate::server_process::{Import, ServerProcess, authority_of};
+
+/// Who uses less rests: 15,000 connections are pinged for less.
+const RESTING_CORES: f64 = 0.1;
+/// Whoever does not rest within this never does.
+const RESTS_WITHIN: Duration = Duration::from_secs(180);
 
 /// Which server.
 #[derive(Debug, Clone, Args)]
@@ -82,6 +90,27 @@ impl Venue {
     pub fn postgres(&self) -> Vec<u32> {
         let directory = self.process.as_ref().map(ServerProcess::data_directory);
         postgres_pids(self.pid, directory.as_deref())
+    }
+
+    /// Waits until server and Postgres have had nothing to do for so many seconds: what an import and openings bring about, thousands of
+    /// mails, is written by then. A server that never rests is measured as it is, and that is said.
+    pub async fn rests(&self, seconds: u32) {
+        let Some(server) = self.pid else { return };
+        let cpu = |postgres: &[u32]| cpu_seconds(server).unwrap_or(0.0) + cpu_seconds_of_all(postgres);
+        let began = clock::now();
+        let mut restful = 0;
+        while restful < seconds && clock::now() < began + RESTS_WITHIN {
+            let postgres = self.postgres();
+            let before = cpu(&postgres);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            restful = if cpu(&postgres) - before <= RESTING_CORES { restful + 1 } else { 0 };
+        }
+        let waited = seconds_since(began);
+        if restful < seconds {
+            eprintln!("server and Postgres are still at work after {waited:.0} s: measured beside that");
+        } else {
+            eprintln!("server and Postgres rest (waited {waited:.0} s)");
+        }
     }
 
     /// Stops the server, if we started it.
