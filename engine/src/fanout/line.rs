@@ -43,10 +43,12 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// What one viewer is still to be sent.
+// In this order: what a sweep reads of each viewer lies together, beside the counts of its `Arc`.
+#[repr(C)]
 pub struct Line {
-    role: Role,
-    sink: Arc<dyn Sink>,
     state: Mutex<State>,
+    sink: Arc<dyn Sink>,
+    role: Role,
     news: Notify,
 }
 
@@ -125,7 +127,7 @@ pub enum Look {
 impl Line {
     /// A line to a viewer of that role.
     pub fn new(role: Role, sink: Arc<dyn Sink>) -> Arc<Self> {
-        Arc::new(Self { role, sink, state: Mutex::default(), news: Notify::new() })
+        Arc::new(Self { state: Mutex::default(), sink, role, news: Notify::new() })
     }
 
     /// What the viewer may see.
