@@ -33,7 +33,8 @@ const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
 /// A run that delivered less than this share of what was to be delivered beside the choices says nothing of them.
 const DELIVERED_SHARE: f64 = 0.95;
 
-/// How long the server has nothing to do before anything is measured: longer than from one round of mails to the next…
+/// How long the server has nothing to do before a part is measured: longer than from one round of mails to the next,
+/// so that those of thousands of openings, or of the part before, are written…
 const RESTS_FOR_FULL_SECONDS: u32 = 22;
 /// …or, in a small run, than its few mails take.
 const RESTS_FOR_SECONDS: u32 = 2;
@@ -185,15 +186,19 @@ async fn play(
     crowds.arrive(venue.pid).await?;
     nation.open().await?;
     crowds.open().await?;
-    timeline.mark("resting");
-    venue.rests(if args.full { RESTS_FOR_FULL_SECONDS } else { RESTS_FOR_SECONDS }).await;
+    let rests = async || {
+        timeline.mark("resting");
+        venue.rests(if args.full { RESTS_FOR_FULL_SECONDS } else { RESTS_FOR_SECONDS }).await;
+    };
     let length = Duration::from_secs(sizes.seconds);
     let mut parts = Vec::new();
+    rests().await;
     {
         let part = Measure::start(timeline, venue, nation, "idle");
         nation.choose_until(clock::now() + length, sizes.idle_rate, args.seed).await?;
         parts.push(part.stop(&Value::Null));
     }
+    rests().await;
     {
         let part = Measure::start(timeline, venue, nation, "beside a fan-out");
         let before = crowds.wires.tally.deliveries.get();
@@ -209,11 +214,13 @@ async fn play(
         of_it.delivered_per_second = Some(delivered);
         parts.push(of_it);
     }
+    rests().await;
     {
         let part = Measure::start(timeline, venue, nation, "one after the other");
         nation.choose_one_by_one(sizes.one_by_one, args.seed + 3).await?;
         parts.push(part.stop(&Value::Null));
     }
+    rests().await;
     {
         let part = Measure::start(timeline, venue, nation, "all amphis at once");
         nation.choose_all_at_once(SATURATED_EACH, args.seed + 4).await?;

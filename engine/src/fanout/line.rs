@@ -7,6 +7,7 @@
 //! whoever lets too much that is personal wait is closed.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,6 +33,9 @@ pub trait Sink: Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::WouldBlock`]: nothing fits. Any other: the connection is gone.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Reads what a write will read; see [`Line::warm`].
+    fn warm(&self) {}
 
     /// As [`Self::try_write`], of several pieces.
     ///
@@ -220,6 +224,13 @@ impl Line {
         waiting.under_way.push_back(Frame::close(code).bytes().clone());
         state.end = Some(End::Closed(code));
         self.news.notify_one();
+    }
+
+    /// Reads what [`Self::offer`] is about to read. Since the last sweep the kernel has used the caches for its own; of
+    /// several viewers in a row, the processor fetches all at once what it would else wait for one by one.
+    pub(super) fn warm(&self) {
+        black_box(self.state.is_poisoned());
+        self.sink.warm();
     }
 
     /// Writes what waits, unless the socket is known to be full; says whether the viewer was reached.

@@ -63,6 +63,9 @@ pub struct FanOut {
     news: Arc<Notify>,
 }
 
+/// As many as a processor has reads from memory under way at once.
+const WARMED_AT_ONCE: usize = 8;
+
 /// How far a sweep has come.
 #[derive(Debug, Default)]
 pub struct Sweep {
@@ -213,5 +216,11 @@ impl FanOut {
 
 /// One sweep's share: offers each of `lines` what it lacks; says how many were reached.
 pub fn offer(lines: &mut Vec<Arc<Line>>) -> u64 {
-    lines.drain(..).map(|line| u64::from(line.offer())).sum()
+    let mut reached = 0;
+    for some in lines.chunks(WARMED_AT_ONCE) {
+        some.iter().for_each(|line| line.warm());
+        reached += some.iter().map(|line| u64::from(line.offer())).sum::<u64>();
+    }
+    lines.clear();
+    reached
 }

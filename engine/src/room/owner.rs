@@ -1,6 +1,6 @@
 //! The one task that owns an amphi: the life of a command, and what happens when it is cut short.
 //!
-//! admit → seen before? answer the first outcome → decide → write, durably → apply → answer → tell.
+//! admit → seen before? answer the first outcome → decide → write, durably → apply → answer, with the change → tell.
 //! Nothing is applied before it is written, so a refused or failed write leaves nothing to undo. When
 //! it is not known whether a write took place, the room reloads from the journal and looks.
 //!
@@ -283,7 +283,7 @@ impl Owner {
         Flow::Continue(())
     }
 
-    /// What is written becomes true: whoever asked is answered first, then everybody is told.
+    /// What is written becomes true: whoever asked is answered first, with what it changed; then everybody is told.
     fn committed(&self, prepared: &Prepared, early: Option<Applied>, envelope: &mut Envelope) -> Flow {
         {
             let mut live = self.room.live();
