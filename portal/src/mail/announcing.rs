@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amphi_engine::clock::Clock;
 use amphi_engine::core::{
@@ -37,6 +38,9 @@ pub const LATER_AGAIN_AFTER: Millis = Millis::from_minutes(10);
 const ROUND_EVERY: Millis = Millis::from_secs(20);
 /// …but not more often than this in real time, however fast a rehearsal runs.
 const ROUND_AT_LEAST: Millis = Millis::from_secs(1);
+/// Between two amphis with news: mails are in no hurry, and the choices beside a round are. So short that a round of
+/// 2,500 amphis ends before the next one begins.
+const BETWEEN_NEWS: Duration = Duration::from_millis(5);
 
 /// Tells people what happens in their amphi.
 pub struct Announcer {
@@ -137,12 +141,16 @@ impl Announcer {
     pub async fn run(self, mut stop: watch::Receiver<bool>, speed: f64) {
         let pause = Millis((ROUND_EVERY.0 as f64 / speed) as i64).clamp(ROUND_AT_LEAST, ROUND_EVERY);
         loop {
-            if let Err(error) = self.round().await {
-                tracing::warn!(%error, "nobody could be told anything");
-            }
+            let round = async {
+                if let Err(error) = self.round().await {
+                    tracing::warn!(%error, "nobody could be told anything");
+                }
+                self.wall.sleep_until(self.wall.now() + pause).await;
+            };
             tokio::select! {
-                () = self.wall.sleep_until(self.wall.now() + pause) => {}
-                // An error means that nobody can stop us any more: the process ends.
+                () = round => {}
+                // What a round leaves half done is as if not begun. An error means that nobody can stop us any
+                // more: the process ends.
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
@@ -160,6 +168,7 @@ impl Announcer {
                 Ok(told) => mails += told,
                 Err(error) => tracing::warn!(amphi = %unread.amphi, %error, "its news could not be told"),
             }
+            tokio::time::sleep(BETWEEN_NEWS).await;
         }
         for (amphi, told) in told::watched(&self.pool).await? {
             match self.tell_moves(amphi, &told).await {
