@@ -1,6 +1,6 @@
 //! What a room keeps under its lock besides the books: frames made once, and those sent lately.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use amphi_core::planted::{self, Bug};
 use amphi_core::{Amphi, CallRank, Chance};
@@ -22,6 +22,7 @@ impl Live {
             presence: Presence::default(),
             recent,
             outlook: None,
+            awaiting_outlook: BTreeSet::new(),
             snapshot: None,
             outage: None,
         }
@@ -129,11 +130,18 @@ impl Live {
         wanted.then(|| (seq, amphi.clone()))
     }
 
-    /// Tells those who have wishes what will probably remain at their turn, where that has changed.
+    /// Tells those who have wishes what will probably remain at their turn, where that has changed, or was not told them
+    /// on arrival.
     pub(super) fn tell_outlooks(&mut self, seq: u64, now: Outlooks) {
         let before = self.outlook.replace((seq, now));
         let Some((_, now)) = &self.outlook else { return };
-        let told = |rank: CallRank| before.as_ref().and_then(|(_, all)| all.get(rank.index())?.as_ref());
+        let awaiting = std::mem::take(&mut self.awaiting_outlook);
+        let told = |rank: CallRank| {
+            before
+                .as_ref()
+                .filter(|_| !awaiting.contains(&rank))
+                .and_then(|(_, all)| all.get(rank.index())?.as_ref())
+        };
         let ranked = now.iter().enumerate().map(|(index, foretold)| (CallRank::from_index(index), foretold));
         for (rank, foretold) in ranked.filter(|(rank, _)| self.fan_out.has_somebody_for(*rank)) {
             if let Some(wishes) = foretold.as_ref().filter(|wishes| told(rank) != Some(*wishes)) {
@@ -150,11 +158,12 @@ impl Live {
 
     /// What the intern at `rank` is told of their wishes on arrival; when it is still to be worked out, they are told
     /// with the next sweep.
-    pub(super) fn outlook_on_arrival(&self, rank: CallRank) -> Option<Frame> {
+    pub(super) fn outlook_on_arrival(&mut self, rank: CallRank) -> Option<Frame> {
         self.ledger.amphi().wishes(rank)?;
         match self.current_outlook() {
             Some(all) => all.get(rank.index())?.as_ref().map(|wishes| outlook_frame(wishes)),
             None => {
+                self.awaiting_outlook.insert(rank);
                 self.fan_out.ask_for_sweep();
                 None
             }

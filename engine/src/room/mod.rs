@@ -9,7 +9,7 @@ mod live;
 mod owner;
 mod pump;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,8 @@ struct Live {
     recent: VecDeque<RecentChange>,
     /// What was last foretold of wishes, and for which books.
     outlook: Option<(u64, Outlooks)>,
+    /// Who has come while it was being worked out anew, and has not been told theirs.
+    awaiting_outlook: BTreeSet<CallRank>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
     /// Counted as long as the journal cannot be written.

@@ -266,3 +266,16 @@ async fn r3_8_who_arrives_is_told_what_is_foretold_though_nobody_was_here_to_wor
     let messages = stage.watches(OWN_PAGE).reads();
     assert_eq!(foretold(messages), Some(vec![2, 3]), "worked out already: it comes with the welcome");
 }
+
+#[tokio::test]
+async fn r3_8_who_comes_back_is_told_what_is_foretold_though_it_is_what_they_were_told_before() {
+    let stage = represented().await;
+    let mut own = stage.watches(OWN_PAGE);
+    done(stage.does(intern(1), wishes(&[2, 3], SafetyNet::Never)).await);
+    assert_eq!(is_foretold(&mut own).await, [2, 3]);
+    own.leaves();
+    // Something that changes nothing of it happens while nobody is here who has wishes.
+    let (rank, proxy) = (CallRank(2), ProxyId(Uuid::from_u128(0xCD)));
+    done(stage.does(intern(2), Command::GiveProxy { rank, proxy }).await);
+    assert_eq!(is_foretold(&mut stage.watches(OWN_PAGE)).await, [2, 3]);
+}
