@@ -34,7 +34,7 @@ pub trait Sink: Send + Sync + 'static {
     /// [`ErrorKind::WouldBlock`]: nothing fits. Any other: the connection is gone.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Reads what a write will read; see [`Line::warm`].
+    /// Reads what a write will read, so that the processor has it by then.
     fn warm(&self) {}
 
     /// As [`Self::try_write`], of several pieces.

@@ -133,6 +133,10 @@ impl Live {
     /// Tells those who have wishes what will probably remain at their turn, where that has changed, or was not told them
     /// on arrival.
     pub(super) fn tell_outlooks(&mut self, seq: u64, now: Outlooks) {
+        // Something has happened meanwhile, perhaps another list of wishes: the sweep for it works them out anew.
+        if self.ledger.position().seq != seq {
+            return;
+        }
         let before = self.outlook.replace((seq, now));
         let Some((_, now)) = &self.outlook else { return };
         let awaiting = std::mem::take(&mut self.awaiting_outlook);
