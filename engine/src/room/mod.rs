@@ -70,7 +70,7 @@ struct Live {
     recent: VecDeque<RecentChange>,
     /// What was last foretold of wishes, and for which books.
     outlook: Option<(u64, Outlooks)>,
-    /// Who has come while it was being worked out anew, and has not been told theirs.
+    /// Who has come when that was not worked out for the books as they were, and has not been told theirs.
     awaiting_outlook: BTreeSet<CallRank>,
     /// The current snapshot, made once for all who ask for it between two changes.
     snapshot: Option<(u64, Frame)>,
