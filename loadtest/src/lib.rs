@@ -37,6 +37,7 @@ pub mod scenario_room;
 pub mod scenario_storm;
 pub mod scenario_whole;
 pub mod server_clock;
+pub mod server_metrics;
 pub mod server_process;
 pub mod sized;
 pub mod slow;

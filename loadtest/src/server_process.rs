@@ -51,6 +51,8 @@ pub struct Launch {
     pub pin_to_core: Option<usize>,
     /// The Postgres that it uses; a private one of its own when absent.
     pub database_url: Option<String>,
+    /// Whether it measures itself, and shows what.
+    pub metrics: bool,
 }
 
 impl Launch {
@@ -72,6 +74,7 @@ impl Launch {
             speed: None,
             pin_to_core: None,
             database_url: None,
+            metrics: false,
         })
     }
 
@@ -82,11 +85,11 @@ impl Launch {
     pub async fn start(mut self) -> Result<ServerProcess> {
         let mut child = self.spawn()?;
         let pid = child.id().context("the server ended at once")?;
-        let waiting = tokio::time::timeout(START_WITHIN, listening_address(&mut child)).await;
+        let waiting = tokio::time::timeout(START_WITHIN, listening_addresses(&mut child)).await;
         let why = match waiting {
-            Ok(Ok(authority)) => {
+            Ok(Ok(Addresses { authority, metrics })) => {
                 self.listen.clone_from(&authority);
-                return Ok(ServerProcess { launch: self, child, pid, authority });
+                return Ok(ServerProcess { launch: self, child, pid, authority, metrics });
             }
             Ok(Err(problem)) => format!("{problem:#}"),
             Err(_elapsed) => "it said nothing in time".to_owned(),
@@ -109,6 +112,9 @@ impl Launch {
         self.choose_database(&mut command);
         if let Some(speed) = self.speed {
             command.args(["--speed", &speed.to_string()]);
+        }
+        if self.metrics {
+            command.args(["--metrics-listen", "127.0.0.1:0"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         command.spawn().with_context(|| format!("starting {}", self.binary.display()))
@@ -221,11 +227,13 @@ pub struct ServerProcess {
     pub pid: u32,
     /// `HOST:PORT` it listens on.
     pub authority: String,
+    /// `HOST:PORT` of what it measures, where it does.
+    pub metrics: Option<String>,
 }
 
 impl ServerProcess {
     /// Starts `binary serve` on a new data directory, under `parent` (kept) or the system's temporary
-    /// directory (removed afterwards), with its clock running at `speed`.
+    /// directory (removed afterwards), with its clock running at `speed`; it measures itself.
     ///
     /// # Errors
     /// When it ends or says nothing within two minutes; its log is then named.
@@ -235,7 +243,7 @@ impl ServerProcess {
         speed: Option<f64>,
         pin_to_core: Option<usize>,
     ) -> Result<Self> {
-        Launch { speed, pin_to_core, ..Launch::new(binary, parent)? }.start().await
+        Launch { speed, pin_to_core, metrics: true, ..Launch::new(binary, parent)? }.start().await
     }
 
     /// Kills it at once (SIGKILL), and `victims` with it; gives back how to start it again.
@@ -339,15 +347,24 @@ fn terminate(child: &Child) {
     }
 }
 
-async fn listening_address(child: &mut Child) -> Result<String> {
+/// `HOST:PORT` of a server, and of what it measures.
+struct Addresses {
+    authority: String,
+    metrics: Option<String>,
+}
+
+async fn listening_addresses(child: &mut Child) -> Result<Addresses> {
     let stdout = child.stdout.take().context("no stdout")?;
     let mut lines = BufReader::new(stdout).lines();
+    let mut metrics = None;
     while let Some(line) = lines.next_line().await? {
-        if let Some(url) = line.strip_prefix("listening ") {
+        if let Some(url) = line.strip_prefix("metrics ") {
+            metrics = Some(authority_of(url.trim())?);
+        } else if let Some(url) = line.strip_prefix("listening ") {
             let authority = authority_of(url.trim())?;
             // Whatever it says later must not fill the pipe.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(authority);
+            return Ok(Addresses { authority, metrics });
         }
     }
     bail!("it ended its output without `listening URL`")

@@ -6,6 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -42,6 +44,11 @@ impl Latencies {
         self.0.len()
     }
 
+    /// Adds all of `others`.
+    pub fn add(&mut self, others: &Self) {
+        self.0.add(&others.0).expect("all have the same bounds");
+    }
+
     /// Count and percentiles, in milliseconds.
     pub fn to_json(&self) -> Value {
         let ms = |micros: u64| f64::from(u32::try_from(micros).unwrap_or(u32::MAX)) / 1_000.0;
@@ -61,6 +68,38 @@ pub async fn watch_own_timer(lateness: Rc<RefCell<Latencies>>) {
         let due = clock::now() + EVERY;
         tokio::time::sleep_until(due.into()).await;
         lateness.borrow_mut().record(micros_between(due, clock::now()));
+    }
+}
+
+/// A thread that only sleeps, a millisecond at a time. How late it wakes is what the machine does to anybody who waits
+/// for nothing else: the share of a latency that no program could take off.
+pub struct Bystander {
+    leaving: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Latencies>,
+}
+
+impl Bystander {
+    /// Sleeps from now on.
+    pub fn start() -> Self {
+        const EVERY: Duration = Duration::from_millis(1);
+        let leaving = Arc::new(AtomicBool::new(false));
+        let left = Arc::clone(&leaving);
+        let thread = std::thread::spawn(move || {
+            let mut lateness = Latencies::default();
+            while !left.load(Ordering::Relaxed) {
+                let due = clock::now() + EVERY;
+                std::thread::sleep(EVERY);
+                lateness.record(micros_between(due, clock::now()));
+            }
+            lateness
+        });
+        Self { leaving, thread }
+    }
+
+    /// How late it woke.
+    pub fn leave(self) -> Latencies {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::crowd::seconds_since;
 use crate::door::{Doors, resolve};
 use crate::process_figures::{cpu_seconds, cpu_seconds_of_all, postgres_pids};
+use crate::server_metrics;
 use crate::server_process::{Import, ServerProcess, authority_of};
 
 /// Who uses less rests: 15,000 connections are pinged for less.
@@ -90,6 +91,17 @@ impl Venue {
     pub fn postgres(&self) -> Vec<u32> {
         let directory = self.process.as_ref().map(ServerProcess::data_directory);
         postgres_pids(self.pid, directory.as_deref())
+    }
+
+    /// What a server that we started measures of itself, as it shows it.
+    ///
+    /// # Errors
+    /// When it does not show it.
+    pub async fn metrics_page(&self) -> Result<Option<String>> {
+        let Some(authority) = self.process.as_ref().and_then(|process| process.metrics.as_deref()) else {
+            return Ok(None);
+        };
+        server_metrics::page(authority).await.map(Some)
     }
 
     /// Waits until server and Postgres have had nothing to do for so many seconds: what an import and openings bring about, thousands of

@@ -348,13 +348,9 @@ impl Announcer {
         before: &ToldOfAll,
         telling: Telling,
     ) -> Result<usize, TellError> {
-        let mut new = 0;
-        for mail in &telling.mails {
-            new += usize::from(outbox::enqueue(&mut transaction, mail, self.wall.now()).await?);
-        }
-        for (rank, told) in telling.told.into_iter().filter(|(rank, told)| before.get(rank) != Some(told)) {
-            told::note(&mut transaction, amphi, rank, told).await?;
-        }
+        let new = outbox::enqueue(&mut transaction, &telling.mails, self.wall.now()).await?;
+        let newly = telling.told.into_iter().filter(|(rank, told)| before.get(rank) != Some(told));
+        told::note(&mut transaction, amphi, &newly.collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         if new > 0 {
             tracing::info!(%amphi, mails = new, "people are told");

@@ -13,39 +13,53 @@ use super::message::{CalendarEntry, CalendarMethod, Mail, Recipient};
 /// Given-up mails that are told one by one; more than these are a sign of one common cause.
 const GIVEN_UP_SHOWN_MAX: i64 = 50;
 
-/// Puts a mail in the outbox, to be sent from `now` (wall clock) on; says whether it was new.
+/// Puts mails in the outbox, to be sent from `now` (wall clock) on; says how many of them were new.
 ///
-/// In the transaction of whatever causes it: then there is one mail exactly if there is a cause.
+/// In the transaction of whatever causes them: then there is one mail exactly if there is a cause. In one statement: a
+/// session that is published tells hundreds at once.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn enqueue(
     connection: &mut PgConnection,
-    mail: &Mail,
+    mails: &[Mail],
     now: Timestamp,
-) -> Result<bool, sqlx::Error> {
+) -> Result<usize, sqlx::Error> {
+    if mails.is_empty() {
+        return Ok(0);
+    }
+    let column = |of: fn(&Mail) -> &str| mails.iter().map(of).collect::<Vec<&str>>();
+    let calendars = |of: fn(&CalendarEntry) -> &str| {
+        mails.iter().map(|mail| mail.calendar.as_ref().map(of)).collect::<Vec<Option<&str>>>()
+    };
+    // In the order of the mails: those of one amphi go out in the order in which it came about.
+    let ids: Vec<Uuid> = mails.iter().map(|_| Uuid::now_v7()).collect();
+    let amphis: Vec<Uuid> = mails.iter().map(|mail| mail.amphi.0).collect();
+    let ranks: Vec<Option<i32>> = mails.iter().map(|mail| mail.rank.map(|rank| i32::from(rank.0))).collect();
     let written = sqlx::query!(
         "INSERT INTO outbox (id, amphi_id, call_rank, kind, recipient, recipient_name, subject, body_text, body_html,
                              calendar, calendar_method, dedupe_key, created_at, next_attempt_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+         SELECT m.*, $13, $13
+         FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::text[], $10::text[], $11::text[], $12::text[]) AS m
          ON CONFLICT (dedupe_key) DO NOTHING",
-        Uuid::now_v7(),
-        mail.amphi.0,
-        mail.rank.map(|rank| i32::from(rank.0)),
-        mail.kind.code(),
-        mail.recipient.address,
-        mail.recipient.name,
-        mail.message.subject,
-        mail.message.text,
-        mail.message.html,
-        mail.calendar.as_ref().map(|entry| entry.text.as_str()),
-        mail.calendar.as_ref().map(|entry| entry.method.code()),
-        mail.dedupe_key,
+        &ids,
+        &amphis,
+        &ranks as &[Option<i32>],
+        &column(|mail| mail.kind.code()) as &[&str],
+        &column(|mail| &mail.recipient.address) as &[&str],
+        &column(|mail| &mail.recipient.name) as &[&str],
+        &column(|mail| &mail.message.subject) as &[&str],
+        &column(|mail| &mail.message.text) as &[&str],
+        &column(|mail| &mail.message.html) as &[&str],
+        &calendars(|entry| &entry.text) as &[Option<&str>],
+        &calendars(|entry| entry.method.code()) as &[Option<&str>],
+        &column(|mail| &mail.dedupe_key) as &[&str],
         utc(now),
     )
     .execute(connection)
     .await?;
-    Ok(written.rows_affected() > 0)
+    Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// A mail on its way.

@@ -127,22 +127,30 @@ impl ToldRow {
     }
 }
 
-/// Writes down what somebody is being told.
+/// Writes down what these people are being told.
 pub async fn note(
     connection: &mut PgConnection,
     amphi: AmphiId,
-    rank: CallRank,
-    told: Told,
+    told: &[(CallRank, Told)],
 ) -> Result<(), sqlx::Error> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let ranks: Vec<i32> = told.iter().map(|(rank, _)| i32::from(rank.0)).collect();
+    let at: Vec<i64> = told.iter().map(|(_, told)| told.at.0).collect();
+    let told_at: Vec<i64> = told.iter().map(|(_, told)| told.told_at.0).collect();
+    let sequences: Vec<i32> =
+        told.iter().map(|(_, told)| i32::try_from(told.sequence).unwrap_or(i32::MAX)).collect();
     sqlx::query!(
-        "INSERT INTO announced_times (amphi_id, call_rank, at_ms, told_at_ms, sequence) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO announced_times (amphi_id, call_rank, at_ms, told_at_ms, sequence)
+         SELECT $1, t.* FROM UNNEST($2::integer[], $3::bigint[], $4::bigint[], $5::integer[]) AS t
          ON CONFLICT (amphi_id, call_rank) DO UPDATE
          SET at_ms = excluded.at_ms, told_at_ms = excluded.told_at_ms, sequence = excluded.sequence",
         amphi.0,
-        i32::from(rank.0),
-        told.at.0,
-        told.told_at.0,
-        i32::try_from(told.sequence).unwrap_or(i32::MAX),
+        &ranks,
+        &at,
+        &told_at,
+        &sequences,
     )
     .execute(connection)
     .await?;

@@ -64,7 +64,7 @@ impl<'a> Letters<'a> {
             holder: &Recipient { name: holder.name.clone(), address: holder.email.clone() },
             occasion: &format!("{}:{occasion}", self.record.id),
         });
-        outbox::enqueue(connection, &mail, now).await?;
+        outbox::enqueue(connection, &[mail], now).await?;
         Ok(())
     }
 }

@@ -46,9 +46,9 @@ async fn r3_4_the_holder_is_told_for_whom_when_how_and_how_to_refuse() {
         assert!(ended.message.text.starts_with("Vous ne choisissez plus à la place de Zoé L’Héritier.\n"));
 
         let mut transaction = office.pool.begin().await.unwrap();
-        for mail in [&given, &given, &code, &ended] {
-            outbox::enqueue(&mut transaction, mail, yesterday()).await.unwrap();
-        }
+        let new = outbox::enqueue(&mut transaction, &[given.clone(), given.clone(), code], yesterday()).await;
+        assert_eq!(new.unwrap(), 2);
+        assert_eq!(outbox::enqueue(&mut transaction, &[given, ended], yesterday()).await.unwrap(), 1);
         transaction.commit().await.unwrap();
         let kinds: Vec<_> =
             ["proxy_given", "proxy_code", "proxy_ended"].iter().flat_map(|kind| each(kind, [2])).collect();
@@ -56,7 +56,7 @@ async fn r3_4_the_holder_is_told_for_whom_when_how_and_how_to_refuse() {
         // Without the cause, no mail.
         let mut transaction = office.pool.begin().await.unwrap();
         let again = ProxyMail { occasion: "8", ..mail };
-        outbox::enqueue(&mut transaction, &again.ended("Essai."), yesterday()).await.unwrap();
+        outbox::enqueue(&mut transaction, &[again.ended("Essai.")], yesterday()).await.unwrap();
         transaction.rollback().await.unwrap();
         assert_eq!(office.told().await, kinds);
     })
