@@ -13,9 +13,12 @@ pub const READS_PER_WAKE: usize = 16;
 pub const WRITES_PER_SLICE: usize = 64;
 /// How long a new connection may stay without saying `hello`.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
-/// How often a connection is pinged…
+/// After how long a silence a connection is pinged, at the latest…
 pub const PING_EVERY: Duration = Duration::from_secs(18);
-/// …and how long it may take to answer: together, a half-open connection is noticed within 30 s (S2), with
+/// …by how much earlier it may be, so that those who came at the same moment are not pinged at the same moment: 18,000
+/// who arrived within three seconds answer 1,500 a second then, and not 6,000…
+pub const PING_SPREAD: Duration = Duration::from_secs(6);
+/// …and how long it may take to answer: with [`PING_EVERY`], a half-open connection is noticed within 30 s (S2), with
 /// two to spare for a machine that is busy.
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long a socket may take nothing of what waits before the viewer is closed as too slow (S1). Whoever takes

@@ -1,7 +1,8 @@
 //! The pulse: one timing wheel that pings all connections of this server, so that none needs a timer.
 //!
 //! A connection stands in the slot in which it is to be looked at next; each turn of the wheel looks at one
-//! slot. It turns only while somebody is on it.
+//! slot. It turns only while somebody is on it. Those who came in a crowd are not pinged as one: each stands in the
+//! emptiest of the slots that will do, and a slot is gone through at an even pace.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::fanout::{Line, Look};
-use crate::limits::{PING_EVERY, PONG_WITHIN};
+use crate::limits::{PING_EVERY, PING_SPREAD, PONG_WITHIN, WRITES_PER_SLICE};
 
 /// How long one slot lasts: with the half seconds by which two looks may be late, silence is noticed within
 /// the 30 s of S2.
@@ -48,7 +49,7 @@ impl Pulse {
         line.heard();
         let starts = {
             let mut wheel = self.wheel();
-            wheel.put(Arc::downgrade(line), PING_EVERY);
+            wheel.put(Arc::downgrade(line), PING_EVERY - PING_SPREAD, PING_EVERY);
             wheel.lines += 1;
             !std::mem::replace(&mut wheel.turning, true)
         };
@@ -69,10 +70,17 @@ impl Pulse {
                 std::mem::take(&mut wheel.slots[now])
             };
             let mut ended = 0;
-            for line in due {
-                match line.upgrade().map_or(Look::Ended, |line| line.pulse()) {
-                    Look::At(when) => self.wheel().put(line, when.saturating_duration_since(Instant::now())),
-                    Look::Ended => ended += 1,
+            for (number, slice) in due.chunks(WRITES_PER_SLICE).enumerate() {
+                let share = (number * WRITES_PER_SLICE) as f64 / due.len() as f64;
+                tokio::time::sleep_until(next + SLOT.mul_f64(share)).await;
+                for line in slice {
+                    match line.upgrade().map_or(Look::Ended, |line| line.pulse()) {
+                        Look::Within(from, to) => {
+                            let [from, to] = [from, to].map(|at| at.saturating_duration_since(next));
+                            self.wheel().put(Weak::clone(line), from, to);
+                        }
+                        Look::Ended => ended += 1,
+                    }
                 }
             }
             let mut wheel = self.wheel();
@@ -86,10 +94,37 @@ impl Pulse {
 }
 
 impl Wheel {
-    fn put(&mut self, line: Weak<Line>, after: Duration) {
+    /// Has `line` looked at between the one and the other: when there is least to do, and late rather than early.
+    fn put(&mut self, line: Weak<Line>, from: Duration, to: Duration) {
         // Rounded up: looked at a little late, and never too early for nothing.
-        let slots = usize::try_from(after.as_millis().div_ceil(SLOT.as_millis())).unwrap_or(SLOTS);
-        let slot = (self.now + slots.clamp(1, SLOTS - 1)) % SLOTS;
-        self.slots[slot].push(line);
+        let slots = |after: Duration| {
+            let slots = usize::try_from(after.as_millis().div_ceil(SLOT.as_millis())).unwrap_or(SLOTS);
+            self.now + slots.clamp(1, SLOTS - 1)
+        };
+        let candidates = (slots(from)..=slots(to)).rev().map(|slot| slot % SLOTS);
+        if let Some(slot) = candidates.min_by_key(|slot| self.slots[*slot].len()) {
+            self.slots[slot].push(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_who_came_in_a_crowd_is_not_pinged_as_one() {
+        let mut wheel = Wheel::default();
+        let (from, to) = (PING_EVERY - PING_SPREAD, PING_EVERY);
+        let slots = (PING_SPREAD.as_millis() / SLOT.as_millis()) as usize + 1;
+        wheel.put(Weak::new(), from, to);
+        let last = (PING_EVERY.as_millis() / SLOT.as_millis()) as usize;
+        assert_eq!(wheel.slots[last].len(), 1, "alone, as late as may be");
+        for _ in 1..slots * 100 {
+            wheel.put(Weak::new(), from, to);
+        }
+        assert!(wheel.slots[last + 1 - slots..=last].iter().all(|slot| slot.len() == 100));
+        let all: usize = wheel.slots.iter().map(Vec::len).sum();
+        assert_eq!(all, slots * 100, "nobody earlier, nobody later");
     }
 }

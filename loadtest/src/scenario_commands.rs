@@ -4,7 +4,7 @@
 //! the other, and then as many at a time as there are amphis. The fan-out is that of amphis of their own, several, so
 //! that who chooses next in each knows of it long before their choice is due. What a steady rate shows is the median of
 //! several stretches, as everything here that a shared machine can spoil for some milliseconds; beside it stands what the
-//! server itself has measured, and how late a thread woke that only slept. Absent: several server processes.
+//! server itself has measured, and how late threads woke that only slept. Absent: several server processes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ use crate::room::Wires;
 use crate::server_metrics::{ACKNOWLEDGED, Buckets, COMMITTED};
 use crate::sized::sized;
 use crate::timeline::Timeline;
-use crate::timing::{Bystander, Latencies};
+use crate::timing::{Bystanders, Latencies};
 use crate::venue::{Venue, VenueArgs};
 
 /// Choices one after the other, as a share of those as fast as they go: what group commit is held against.
@@ -248,7 +248,7 @@ struct Measure<'a> {
     stretches: RefCell<Vec<Latencies>>,
     /// The server's own page before.
     page: Option<String>,
-    bystander: Bystander,
+    bystanders: Bystanders,
     watch: CpuWatch,
     before: u64,
     began: Instant,
@@ -271,7 +271,7 @@ impl<'a> Measure<'a> {
             nation,
             stretches: RefCell::default(),
             page,
-            bystander: Bystander::start(),
+            bystanders: Bystanders::start(),
             watch: CpuWatch::start(venue.pid, venue.postgres()),
             before: tally.acknowledgements.get(),
             began: clock::now(),
@@ -305,7 +305,7 @@ impl<'a> Measure<'a> {
         let seconds = seconds_since(self.began);
         let cpu = self.watch.stop();
         self.end_stretch();
-        let timer = self.bystander.leave();
+        let timer = self.bystanders.leave();
         let choices = self.nation.wires.tally.acknowledgements.get() - self.before;
         let stretches = self.stretches.into_inner();
         let mut acknowledged = Latencies::default();
@@ -319,7 +319,7 @@ impl<'a> Measure<'a> {
         let figures = json!({
             "choices": choices, "per_second": round3(per_second), "cpu": cpu.to_json(),
             "latency": acknowledged.to_json(), "stretches_p99_ms": p99.map(Spread::to_json),
-            "measured_by_the_server": server, "a_sleeping_thread_woke_late": timer.to_json(), "beside": beside,
+            "measured_by_the_server": server, "sleeping_threads_woke_late": timer.to_json(), "beside": beside,
         });
         Ok(Part { name: self.name, acknowledged, p99, per_second, delivered_per_second: None, figures })
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::task::AbortHandle;
 
 use crate::clock;
-use crate::process_figures::{cpu_seconds, cpu_seconds_of_all};
+use crate::process_figures::{cpu_seconds, cpu_seconds_of_all, family_of};
 use crate::room::Wires;
 use crate::timing::Tally;
 
@@ -87,6 +87,9 @@ impl Timeline {
     /// Something begins that is worth a mark in the charts.
     pub fn mark(&self, scene: &'static str) {
         *self.scene.borrow_mut() = scene;
+        // Databases start a process for each connection. Not at each sample: looking for them takes milliseconds.
+        let postgres = family_of(self.postgres.take());
+        self.postgres.replace(postgres);
         let second = clock::now().saturating_duration_since(self.began).as_secs_f64();
         eprintln!("{second:7.1} s  {scene}");
         self.marks.borrow_mut().push((second, scene));

@@ -71,36 +71,50 @@ pub async fn watch_own_timer(lateness: Rc<RefCell<Latencies>>) {
     }
 }
 
-/// A thread that only sleeps, a millisecond at a time. How late it wakes is what the machine does to anybody who waits
-/// for nothing else: the share of a latency that no program could take off.
-pub struct Bystander {
+/// A thread on each core that only sleeps, a millisecond at a time. How late they wake is what the machine does to
+/// anybody who waits for nothing else: the share of a latency that no program could take off.
+pub struct Bystanders {
     leaving: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Latencies>,
+    threads: Vec<std::thread::JoinHandle<Latencies>>,
 }
 
-impl Bystander {
-    /// Sleeps from now on.
+impl Bystanders {
+    /// Sleep from now on.
     pub fn start() -> Self {
-        const EVERY: Duration = Duration::from_millis(1);
         let leaving = Arc::new(AtomicBool::new(false));
-        let left = Arc::clone(&leaving);
-        let thread = std::thread::spawn(move || {
-            let mut lateness = Latencies::default();
-            while !left.load(Ordering::Relaxed) {
-                let due = clock::now() + EVERY;
-                std::thread::sleep(EVERY);
-                lateness.record(micros_between(due, clock::now()));
-            }
-            lateness
-        });
-        Self { leaving, thread }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let bystander = |core: usize| {
+            let leaving = Arc::clone(&leaving);
+            std::thread::spawn(move || sleep_on(core, &leaving))
+        };
+        let threads = (0..cores).map(bystander).collect();
+        Self { leaving, threads }
     }
 
-    /// How late it woke.
+    /// How late they woke.
     pub fn leave(self) -> Latencies {
         self.leaving.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_default()
+        let mut lateness = Latencies::default();
+        for thread in self.threads {
+            lateness.add(&thread.join().unwrap_or_default());
+        }
+        lateness
     }
+}
+
+fn sleep_on(core: usize, leaving: &AtomicBool) -> Latencies {
+    const EVERY: Duration = Duration::from_millis(1);
+    let mut only = rustix::thread::CpuSet::new();
+    only.set(core);
+    // Where that is not allowed, it sleeps on whichever core there is.
+    let _ = rustix::thread::sched_setaffinity(None, &only);
+    let mut lateness = Latencies::default();
+    while !leaving.load(Ordering::Relaxed) {
+        let due = clock::now() + EVERY;
+        std::thread::sleep(EVERY);
+        lateness.record(micros_between(due, clock::now()));
+    }
+    lateness
 }
 
 /// What all rooms of a run add up to: histograms are too large to have one a room.

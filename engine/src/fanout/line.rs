@@ -122,8 +122,8 @@ pub enum End {
 /// When a viewer is to be looked at next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Then.
-    At(Instant),
+    /// Between the one and the other.
+    Within(Instant, Instant),
     /// Never: it has ended.
     Ended,
 }
@@ -357,25 +357,29 @@ impl Line {
 
     /// Pings a viewer of whom nothing was heard for long, and closes one that does not answer (S2).
     pub(crate) fn pulse(&self) -> Look {
-        use crate::limits::{PING_EVERY, PONG_WITHIN};
+        use crate::limits::{PING_EVERY, PING_SPREAD, PONG_WITHIN};
         let now = Instant::now();
         let mut state = self.state();
         if state.end.is_some() {
             return Look::Ended;
         }
-        let heard_at = *state.heard_at.get_or_insert(now);
-        let silent_until = heard_at + if state.pinged { PING_EVERY + PONG_WITHIN } else { PING_EVERY };
-        if now < silent_until {
-            return Look::At(silent_until);
+        let to_ping_by = *state.heard_at.get_or_insert(now) + PING_EVERY;
+        let to_answer_by = to_ping_by + PONG_WITHIN;
+        match state.pinged {
+            false if now < to_ping_by - PING_SPREAD => Look::Within(to_ping_by - PING_SPREAD, to_ping_by),
+            true if now >= to_answer_by => {
+                self.end(&mut state, CloseCode::Silent);
+                Look::Ended
+            }
+            pinged => {
+                if !pinged {
+                    state.pinged = true;
+                    state.queue(Frame::ping(), false);
+                    self.write_unless_blocked(&mut state);
+                }
+                Look::Within(to_answer_by, to_answer_by)
+            }
         }
-        if state.pinged {
-            self.end(&mut state, CloseCode::Silent);
-            return Look::Ended;
-        }
-        state.pinged = true;
-        state.queue(Frame::ping(), false);
-        self.write_unless_blocked(&mut state);
-        Look::At(silent_until + PONG_WITHIN)
     }
 }
 
