@@ -302,16 +302,17 @@ impl Day<'_> {
         answered.into_iter().collect()
     }
 
-    /// Everybody is connected and knows a state.
+    /// Everybody has been connected since, and known a state. Not all at one moment: a few of them are cut at any.
     async fn until_all_back(&self) -> Result<()> {
         let began = clock::now();
+        let mut away: Vec<&Rc<Viewer>> = self.nation.everybody().collect();
         loop {
-            let away = |viewer: &&Rc<Viewer>| !matches!(viewer.phase(), Phase::Live | Phase::Failed);
-            let Some(first) = self.nation.everybody().find(away) else { return Ok(()) };
-            let missing = self.nation.everybody().filter(away).count();
+            away.retain(|viewer| !matches!(viewer.phase(), Phase::Live | Phase::Failed));
+            let Some(first) = away.first() else { return Ok(()) };
             ensure!(
                 seconds_since(began) < BACK_WITHIN.as_secs_f64(),
-                "{missing} are away, {} first",
+                "{} are away, {} first",
+                away.len(),
                 first.name()
             );
             tokio::time::sleep(LOOK_EVERY * 10).await;
