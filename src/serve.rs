@@ -60,12 +60,11 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         Site::open(&database.pool, registry, listener, public_url, (mails, arguments.speed), asked).await?;
     // Before anybody is told that we are here: whoever is told may say stop at once.
     let stop_asked = stop_signal()?;
+    println!("listening {}", site.public_url);
     if let Some(metrics) = metrics {
         println!("metrics {}", metrics.url);
         tokio::spawn(metrics.serve(stopping.clone().cancelled_owned()));
     }
-    // Last: whoever waits for it has read everything else.
-    println!("listening {}", site.public_url);
     tracing::info!(opened, failed, "serving");
     let lost = tokio::select! {
         () = stop_asked => false,

@@ -85,7 +85,7 @@ impl Launch {
     pub async fn start(mut self) -> Result<ServerProcess> {
         let mut child = self.spawn()?;
         let pid = child.id().context("the server ended at once")?;
-        let waiting = tokio::time::timeout(START_WITHIN, listening_addresses(&mut child)).await;
+        let waiting = tokio::time::timeout(START_WITHIN, said_addresses(&mut child, self.metrics)).await;
         let why = match waiting {
             Ok(Ok(Addresses { authority, metrics })) => {
                 self.listen.clone_from(&authority);
@@ -353,21 +353,23 @@ struct Addresses {
     metrics: Option<String>,
 }
 
-async fn listening_addresses(child: &mut Child) -> Result<Addresses> {
+/// What the server says of itself when it has started: where it listens, and then, where it `measures`, where that is.
+async fn said_addresses(child: &mut Child, measures: bool) -> Result<Addresses> {
     let stdout = child.stdout.take().context("no stdout")?;
     let mut lines = BufReader::new(stdout).lines();
-    let mut metrics = None;
-    while let Some(line) = lines.next_line().await? {
-        if let Some(url) = line.strip_prefix("metrics ") {
-            metrics = Some(authority_of(url.trim())?);
-        } else if let Some(url) = line.strip_prefix("listening ") {
-            let authority = authority_of(url.trim())?;
-            // Whatever it says later must not fill the pipe.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(Addresses { authority, metrics });
+    let mut said = async |what: &str| {
+        while let Some(line) = lines.next_line().await? {
+            if let Some(url) = line.strip_prefix(what) {
+                return authority_of(url.trim());
+            }
         }
-    }
-    bail!("it ended its output without `listening URL`")
+        bail!("it ended its output without `{what}URL`")
+    };
+    let authority = said("listening ").await?;
+    let metrics = if measures { Some(said("metrics ").await?) } else { None };
+    // Whatever it says later must not fill the pipe.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok(Addresses { authority, metrics })
 }
 
 /// `HOST:PORT` of an `http://` address.
