@@ -15,11 +15,11 @@ pub const WRITES_PER_SLICE: usize = 64;
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// After how long a silence a connection is pinged, at the latest…
 pub const PING_EVERY: Duration = Duration::from_secs(18);
-/// …by how much earlier it may be, so that those who came at the same moment are not pinged at the same moment: 18,000
-/// who arrived within three seconds answer 1,500 a second then, and not 6,000…
+/// …by how much earlier it may be, so that those who came at the same moment are not pinged at the same moment: the pings of
+/// 18,000 who arrived within three seconds take nine…
 pub const PING_SPREAD: Duration = Duration::from_secs(6);
-/// …and how long it may take to answer: with [`PING_EVERY`], a half-open connection is noticed within 30 s (S2), with
-/// two to spare for a machine that is busy.
+/// …and how long it may take to answer, less the second by which a ping may be late where many are due: with
+/// [`PING_EVERY`], a half-open connection is noticed within 30 s (S2), with two to spare for that and a busy machine.
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long a socket may take nothing of what waits before the viewer is closed as too slow (S1). Whoever takes
 /// something, however slowly, stays.

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::fanout::{Line, Look};
 use crate::limits::{PING_EVERY, PING_SPREAD, PONG_WITHIN, WRITES_PER_SLICE};
 
-/// How long one slot lasts: with the half seconds by which two looks may be late, silence is noticed within
-/// the 30 s of S2.
+/// How long one slot lasts: a look is late by one at most, and by another where the slot is crowded, so that silence is
+/// noticed within the 30 s of S2.
 const SLOT: Duration = Duration::from_millis(500);
 /// Slots of the wheel: more than the longest wait.
 const SLOTS: usize = 64;

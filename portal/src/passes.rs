@@ -5,7 +5,7 @@
 //! expired, or without that door any more. So twice a second Postgres is asked which sessions may have lost
 //! something since the last answer (`session_losses`, written by triggers, whoever the hand; and what has
 //! expired); whether the passes of these are still good is a second question, asked about every new pass
-//! once, too. What a round costs grows with who comes and goes, not with who is there.
+//! once, too. What a round asks of Postgres grows with who comes and goes, not with who is there.
 //!
 //! Invariant: a pass was good at a moment from which on every loss is, or will be, heard of. Whatever breaks
 //! that chain (a start, a question without an answer) has everybody asked about. No notifications: they are

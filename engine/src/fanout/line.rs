@@ -371,12 +371,11 @@ impl Line {
                 self.end(&mut state, CloseCode::Silent);
                 Look::Ended
             }
-            pinged => {
-                if !pinged {
-                    state.pinged = true;
-                    state.queue(Frame::ping(), false);
-                    self.write_unless_blocked(&mut state);
-                }
+            true => Look::Within(to_answer_by, to_answer_by),
+            false => {
+                state.pinged = true;
+                state.queue(Frame::ping(), false);
+                self.write_unless_blocked(&mut state);
                 Look::Within(to_answer_by, to_answer_by)
             }
         }
