@@ -3,12 +3,12 @@
 //! Pure: preparing says what would be written, committing makes it so once it has been. Replaying the
 //! journal gives the same books.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use amphi_core::planted::{self, Bug};
 use amphi_core::{
-    Actor, Amphi, AmphiId, CallRank, Change, ChoiceManner, Command, CommandId, Event, Moment, PostNumber,
-    ProxyId, Rejection, SafetyNet, Setup,
+    Actor, Amphi, AmphiId, CallRank, Change, ChoiceManner, Command, CommandId, Event, InternId, Moment,
+    PostNumber, ProxyId, Rejection, SafetyNet, Setup, Status,
 };
 
 use crate::journal::{Append, Entry, EntryError, Hash, NewAssignment, Place, Release, chained, genesis_hash};
@@ -132,6 +132,14 @@ impl Ledger {
     /// The receipt of whoever has chosen.
     pub fn receipt(&self, rank: CallRank) -> Option<&Receipt> {
         self.receipts.get(&rank)
+    }
+
+    /// Who is bound by a placement here.
+    pub fn placed(&self) -> BTreeSet<InternId> {
+        let bound = !matches!(self.amphi.status(), Status::Annulled { .. });
+        let participants = self.amphi.setup().filter(|_| bound).map(|setup| &setup.participants);
+        let intern = |rank: &CallRank| participants?.get(rank.index()).map(|participant| participant.intern);
+        self.receipts.keys().filter_map(intern).collect()
     }
 
     /// What the intern at `rank` is told about themselves.

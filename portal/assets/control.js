@@ -195,7 +195,7 @@ function available(act) {
     case 'resume': return status === 'suspended';
     case 'explain_suspension': return status === 'suspended';
     case 'close': return running && (!turns || (!state.turn && !state.participants.some(({ standing }) => standing === 'waiting')));
-    case 'annul': return status !== 'closed' && status !== 'annulled';
+    case 'annul': return status !== 'annulled';
     default: return true;
   }
 }

@@ -167,10 +167,17 @@ impl Line {
         if state.end.is_some() {
             return;
         }
-        let waiting_bytes = state.waiting.as_ref().map_or(0, |waiting| waiting.personal_bytes);
-        // One always fits: the presence of a whole list may be larger than the bound.
-        if waiting_bytes + frame.bytes().len() > PERSONAL_BYTES_MAX && waiting_bytes > 0 {
-            return self.end(state, CloseCode::TooSlow);
+        // One always fits: the presence of a whole list may be larger than the bound, and so may its dossiers.
+        let fits = |state: &State| {
+            let waits = state.waiting.as_ref().map_or(0, |waiting| waiting.personal_bytes);
+            waits == 0 || waits + frame.bytes().len() <= PERSONAL_BYTES_MAX
+        };
+        if !fits(state) {
+            // What waits for the next sweep only says nothing of the viewer.
+            self.write_unless_blocked(state);
+            if !fits(state) {
+                return self.end(state, CloseCode::TooSlow);
+            }
         }
         state.queue(frame, false);
     }

@@ -61,7 +61,7 @@ pub struct Entry {
     pub seq: u64,
     /// Epoch of the server that wrote it.
     pub epoch: u64,
-    /// The command that caused it; at the first entry of that command only.
+    /// The command that caused it; at the entry that is what was asked only.
     pub command_id: Option<CommandId>,
     /// When.
     pub at: Timestamp,

@@ -59,6 +59,8 @@ pub struct Room {
     live: Mutex<Live>,
     mailbox: mpsc::Sender<Envelope>,
     in_service: AtomicBool,
+    /// Another room had something to say about who is placed there, and the mailbox was full.
+    placements_unheard: AtomicBool,
 }
 
 /// What the lock protects.
@@ -146,6 +148,7 @@ impl Room {
             live: Mutex::new(Live::new(loaded.ledger, loaded.recent)),
             mailbox,
             in_service: AtomicBool::new(true),
+            placements_unheard: AtomicBool::new(false),
         });
         let owner = owner::own(Arc::clone(&room), commands, loaded.down_since);
         room.surroundings.owners.spawn(owner);
@@ -198,9 +201,9 @@ impl Room {
     /// Submits a command; `reply` is called once, when its outcome is durable.
     ///
     /// # Errors
-    /// [`Busy`]: it was not even looked at. `reply` is dropped, now or later, when the room goes out of
-    /// service before there is an outcome: then the command may or may not have been written, and is
-    /// to be sent again with the same id.
+    /// [`Busy`]: it was not even looked at. `reply` is dropped, now or later, when there is no outcome: the room went
+    /// out of service, or could not ask what it must know first. Then the command may or may not have been written,
+    /// and is to be sent again with the same id.
     pub fn submit(
         &self,
         actor: Actor,

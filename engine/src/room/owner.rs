@@ -7,20 +7,21 @@
 //! A crash, a deploy and a journal that cannot be written are all suspensions (A10): afterwards, a
 //! turn gets at least the time that was announced to it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use amphi_core::planted::{self, Bug};
 use amphi_core::{
-    Actor, AmphiId, CallRank, Command, InternId, Moment, Period, Rejection, Standing, Status, Timestamp,
+    Actor, AmphiId, CallRank, Command, InternId, Moment, Period, PostNumber, Rejection, Standing, Status,
+    Timestamp,
 };
 use tokio::sync::mpsc;
 
 use super::live::{change_frame, remember};
 use super::{Envelope, RecentChange, Room, Surroundings};
-use crate::journal::{Append, AppendError, JournalError, Taken};
+use crate::journal::{Append, AppendError, JournalError, NewAssignment, Place, Taken};
 use crate::ledger::{Committed, Ledger, Prepared, changes_the_list};
 use crate::limits::{JOURNAL_SLOW_AFTER, RESUME_CHANGES_MAX, RETRY_PAUSES};
 use crate::metrics::{Counted, meters};
@@ -81,6 +82,8 @@ struct Owner {
 impl Drop for Owner {
     /// However the owner ends, by a fault of ours too: a room that nobody owns must not look alive.
     fn drop(&mut self) {
+        // Before anybody can take the amphi into service anew, here.
+        self.room.surroundings.persons.forget(self.room.id);
         self.room.in_service.store(false, Ordering::Release);
         let mut live = self.room.live();
         live.outage = None;
@@ -111,9 +114,9 @@ struct Unknown {
 impl Owner {
     async fn serve(&self, mailbox: &mut mpsc::Receiver<Envelope>, down_since: Option<Timestamp>) -> Flow {
         if let Some(down_since) = down_since.filter(|_| !planted::is(Bug::RecoverLeftOut)) {
-            self.engine_command(Command::Recover { down_since }).await?;
+            self.engine_command(Command::Recover { down_since }, self.room.now()).await?;
         }
-        self.note_who_is_placed_elsewhere().await?;
+        self.note_who_is_placed_elsewhere(self.room.now()).await?;
         let stopping = &self.room.surroundings.stopping;
         loop {
             let deadline = self.room.read(|ledger| ledger.amphi().next_deadline());
@@ -128,7 +131,13 @@ impl Owner {
                 biased;
                 () = stopping.cancelled() => return Flow::Continue(()),
                 envelope = mailbox.recv() => match envelope {
-                    Some(envelope) => self.handle(envelope).await?,
+                    Some(envelope) => {
+                        let received_at = envelope.received_at;
+                        self.handle(envelope).await?;
+                        if self.room.placements_unheard.swap(false, Ordering::AcqRel) {
+                            self.note_who_is_placed_elsewhere(received_at).await?;
+                        }
+                    }
                     None => return Flow::Break(()),
                 },
                 () = time_out => self.let_time_pass(self.room.now()).await?,
@@ -147,20 +156,35 @@ impl Owner {
                 return Flow::Continue(());
             }
             if !planted::is(Bug::TimeLookedAtLast) {
-                self.let_time_pass(envelope.received_at).await?;
+                // Up to the instant at which it will have happened: what time brings about is a write of its own.
+                let happens_at = self.room.read(|ledger| ledger.amphi().event_instant(envelope.received_at));
+                self.let_time_pass(happens_at).await?;
             }
-            if envelope.command == Command::Open {
-                self.note_who_is_placed_elsewhere().await?;
-                if self.check_eligibility().await?.is_err() {
+            if self.is_about_to_open(&envelope) {
+                self.note_who_is_placed_elsewhere(envelope.received_at).await?;
+                if self.check_eligibility(envelope.received_at).await?.is_err() {
                     // Not opened, and not refused either: to be asked again with the same id.
                     return Flow::Continue(());
                 }
             }
             match self.attempt(&mut envelope).await? {
-                Attempt::Settled => return Flow::Continue(()),
+                Attempt::Settled => break,
                 Attempt::Again => {}
             }
         }
+        // Somebody who has come to the list may be placed elsewhere: found out before their turn, as for everybody (3.1).
+        if matches!(envelope.command, Command::Add { .. }) {
+            self.note_who_is_placed_elsewhere(envelope.received_at).await?;
+        }
+        Flow::Continue(())
+    }
+
+    /// Whether others are to be asked first. Nothing is asked for whoever may not open, or of a session that is not
+    /// to be opened.
+    fn is_about_to_open(&self, envelope: &Envelope) -> bool {
+        envelope.command == Command::Open
+            && envelope.actor.may(&Command::Open)
+            && self.room.read(|ledger| *ledger.amphi().status() == Status::Published)
     }
 
     /// Ends and opens the turns that were due by `now`.
@@ -181,8 +205,10 @@ impl Owner {
         Flow::Continue(())
     }
 
-    async fn engine_command(&self, command: Command) -> Flow {
-        let mut envelope = Envelope::from_engine(command, self.room.now());
+    /// Carries out a command of the engine's own. One that belongs to somebody's command has the instant at which
+    /// that was received: dated later, it would make time run out for those received in between, who wait (A9).
+    async fn engine_command(&self, command: Command, at: Timestamp) -> Flow {
+        let mut envelope = Envelope::from_engine(command, at);
         while let Attempt::Again = self.attempt(&mut envelope).await? {}
         Flow::Continue(())
     }
@@ -231,7 +257,7 @@ impl Owner {
             }
             Err(AppendError::SiteTaken) => {
                 self.end_interruption(was_slow, started).await?;
-                self.site_taken(envelope).map_continue(Ok)
+                self.site_taken(envelope, &prepared).map_continue(Ok)
             }
             Err(AppendError::Fenced) => Flow::Break(()),
             Err(AppendError::Unknown(_)) if planted::is(Bug::UnknownTakenForFailure) => {
@@ -277,7 +303,7 @@ impl Owner {
     /// A write that took long was an interruption (A10), which its answer ends, whatever it says.
     async fn end_interruption(&self, was_slow: bool, down_since: Timestamp) -> Flow {
         if was_slow {
-            Box::pin(self.engine_command(Command::Recover { down_since })).await?;
+            Box::pin(self.engine_command(Command::Recover { down_since }, self.room.now())).await?;
             self.room.live().set_journal_available(true);
         }
         Flow::Continue(())
@@ -303,29 +329,31 @@ impl Owner {
         if prepared.needs_snapshot() {
             self.register_persons();
         }
-        self.tell_other_amphis(prepared);
+        self.tell_of(prepared);
         Flow::Continue(())
     }
 
-    /// Whoever was placed here is no longer concerned elsewhere; whoever no longer is, is again.
-    fn tell_other_amphis(&self, prepared: &Prepared) {
-        let Some((period, interns)) = self.listed() else { return };
-        let mut placed: Vec<InternId> =
-            prepared.append.assignments.iter().map(|taken| taken.intern).collect();
-        let given_back: Vec<InternId> =
-            prepared.gives_back().iter().map(|rank| interns[rank.index()]).collect();
-        let freed = given_back.into_iter().filter(|intern| !placed.contains(intern)).collect::<Vec<_>>();
+    /// Whoever was placed by what was written is no longer concerned elsewhere; whoever no longer is, is again.
+    fn tell_of(&self, prepared: &Prepared) {
+        let Some((_, interns)) = self.listed() else { return };
+        let placed: Vec<InternId> = prepared.append.assignments.iter().map(|taken| taken.intern).collect();
+        let given_back = prepared.gives_back().iter().map(|rank| interns[rank.index()]);
+        let freed: Vec<InternId> = given_back.filter(|intern| !placed.contains(intern)).collect();
+        self.tell_other_amphis(&placed, &freed);
+    }
+
+    fn tell_other_amphis(&self, placed: &[InternId], freed: &[InternId]) {
+        let Some((period, _)) = self.listed() else { return };
         let persons = &self.room.surroundings.persons;
         let tell = |intern: InternId, command: fn(CallRank) -> Command| {
             for (room, rank) in persons.others(period, intern, self.room.id) {
-                // When its mailbox is full, the database refuses later what this would spare it.
-                let _ = room.submit(Actor::Engine, command(rank), None, |_| {});
+                if room.submit(Actor::Engine, command(rank), None, |_| {}).is_err() {
+                    room.placements_unheard.store(true, Ordering::Release);
+                }
             }
         };
-        placed.drain(..).for_each(|intern| tell(intern, |rank| Command::NotePlacedElsewhere { rank }));
-        freed
-            .into_iter()
-            .for_each(|intern| tell(intern, |rank| Command::NoteNoLongerPlacedElsewhere { rank }));
+        placed.iter().for_each(|intern| tell(*intern, |rank| Command::NotePlacedElsewhere { rank }));
+        freed.iter().for_each(|intern| tell(*intern, |rank| Command::NoteNoLongerPlacedElsewhere { rank }));
     }
 
     fn refuse(&self, envelope: &mut Envelope, rejection: Rejection) -> Flow<Attempt> {
@@ -339,7 +367,7 @@ impl Owner {
     /// The database knows of a placement in another amphi: note it, then see what is left to do.
     async fn taken_elsewhere(&self, envelope: &mut Envelope, intern: InternId) -> Flow<Attempt> {
         let Some(rank) = self.rank_of(intern) else { return Flow::Break(()) };
-        Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank })).await?;
+        Box::pin(self.engine_command(Command::NotePlacedElsewhere { rank }, envelope.received_at)).await?;
         // After the session nothing is noted any more, and asking again would get the same answer for ever.
         let noted = self.room.read(|ledger| ledger.amphi().standing(rank)) == Some(Standing::PlacedElsewhere);
         if !noted {
@@ -348,24 +376,26 @@ impl Owner {
         Flow::Continue(Attempt::Again)
     }
 
-    /// Another amphi has taken the one supernumerary placement of that site and period (3.3).
-    fn site_taken(&self, envelope: &mut Envelope) -> Flow<Attempt> {
-        match envelope.command {
-            Command::Choose { post, .. } | Command::ChooseFor { post, .. } => {
-                self.refuse(envelope, Rejection::SupernumeraryTaken { post })
+    /// Another amphi has taken the one supernumerary placement of that site and period (3.3): by a choice, or while
+    /// one that a rewind would lead back to had been exchanged.
+    fn site_taken(&self, envelope: &mut Envelope, prepared: &Prepared) -> Flow<Attempt> {
+        let supernumerary = |assignment: &&NewAssignment| matches!(assignment.place, Place::Supernumerary(_));
+        match prepared.append.assignments.iter().find(supernumerary) {
+            Some(taken) => {
+                self.refuse(envelope, Rejection::SupernumeraryTaken { post: PostNumber(taken.post) })
             }
-            _ => Flow::Break(()),
+            None => Flow::Break(()),
         }
     }
 
     /// Asks whose account allows them to take part, and notes it (3.1). `Err` when it is not known.
-    async fn check_eligibility(&self) -> Flow<Result<(), ()>> {
+    async fn check_eligibility(&self, at: Timestamp) -> Flow<Result<(), ()>> {
         let Some((_, interns)) = self.listed() else { return Flow::Continue(Ok(())) };
         match self.room.surroundings.eligibility.check(&interns).await {
             Ok(found) => {
                 let ranked = |(intern, what)| Some((self.rank_of(intern)?, what));
                 let found = found.into_iter().filter_map(ranked).collect();
-                self.engine_command(Command::NoteIneligible { found }).await?;
+                self.engine_command(Command::NoteIneligible { found }, at).await?;
                 Flow::Continue(Ok(()))
             }
             Err(problem) => {
@@ -399,7 +429,7 @@ impl Owner {
 
     /// Asks the journal who of the list is already placed for the period; nobody is found out later
     /// than at their turn, because the database refuses a second placement in any case.
-    async fn note_who_is_placed_elsewhere(&self) -> Flow {
+    async fn note_who_is_placed_elsewhere(&self, at: Timestamp) -> Flow {
         self.register_persons();
         let over = |ledger: &Ledger| {
             matches!(ledger.amphi().status(), Status::Draft | Status::Closed | Status::Annulled { .. })
@@ -413,9 +443,9 @@ impl Owner {
                 for (index, intern) in interns.iter().enumerate() {
                     let rank = CallRank::from_index(index);
                     if placed.contains(intern) {
-                        self.engine_command(Command::NotePlacedElsewhere { rank }).await?;
+                        self.engine_command(Command::NotePlacedElsewhere { rank }, at).await?;
                     } else if thought.get(index) == Some(&Standing::PlacedElsewhere) {
-                        self.engine_command(Command::NoteNoLongerPlacedElsewhere { rank }).await?;
+                        self.engine_command(Command::NoteNoLongerPlacedElsewhere { rank }, at).await?;
                     }
                 }
             }
@@ -424,6 +454,14 @@ impl Owner {
             }
         }
         Flow::Continue(())
+    }
+
+    /// Tells what a write did whose answer was lost: by the journal, nobody who waits for a command does.
+    fn catch_up_others(&self, before: &BTreeSet<InternId>) {
+        self.register_persons();
+        let now = self.room.read(Ledger::placed);
+        let [placed, freed] = [now.difference(before), before.difference(&now)];
+        self.tell_other_amphis(&placed.copied().collect::<Vec<_>>(), &freed.copied().collect::<Vec<_>>());
     }
 
     /// Looks at what the journal really holds, and takes up service again: as often as it takes.
@@ -443,7 +481,9 @@ impl Owner {
             }
             match load(self.room.id, &self.room.surroundings).await {
                 Ok(loaded) => {
+                    let before = self.room.read(Ledger::placed);
                     self.room.live().replace(loaded.ledger, loaded.recent);
+                    self.catch_up_others(&before);
                     let mut envelope =
                         Envelope::from_engine(Command::Recover { down_since }, self.room.now());
                     if let Ok(Attempt::Settled) = Box::pin(self.attempt_once(&mut envelope)).await? {

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amphi_core::{CommandId, LiveCommand, Millis};
+use amphi_core::{CommandId, LiveCommand, Millis, Rejection};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tungstenite::{Message, Utf8Bytes};
@@ -27,7 +27,7 @@ use crate::fanout::{End, Line, ViewerKey};
 use crate::frame::Frame;
 use crate::limits::{BLOCKED_AT_MOST, BUSY_RETRY_AFTER, FAREWELL_WITHIN, HELLO_WITHIN};
 use crate::metrics::{Counted, Ending, meters};
-use crate::protocol::{ClientMessage, CloseCode, PROTOCOL_VERSION, Position, Role, ServerMessage};
+use crate::protocol::{ClientMessage, CloseCode, Outcome, PROTOCOL_VERSION, Position, Role, ServerMessage};
 use crate::room::{Room, addressed};
 use crate::wire::Wire;
 
@@ -233,13 +233,38 @@ fn obey(text: &str, room: &Arc<Room>, line: &Arc<Line>) -> Result<(), Stop> {
 }
 
 fn submit(room: &Arc<Room>, line: &Arc<Line>, command_id: CommandId, command: LiveCommand) {
+    if line.role() == Role::Spectator {
+        // Not in the room's way: whoever may only look on must not fill its mailbox, nor push out of its memory what
+        // others were refused.
+        let outcome = Outcome::Refused { rejection: Rejection::Forbidden };
+        return line.say(Frame::of(&ServerMessage::Outcome { command_id, outcome }));
+    }
     let (actor, command) = addressed(line.role(), command);
-    let answers = Arc::clone(line);
-    let submitted = room.submit(actor, command, Some(command_id), move |outcome| {
-        answers.say(Frame::of(&ServerMessage::Outcome { command_id, outcome }));
-    });
-    if submitted.is_err() {
-        let retry_after = Millis(i64::try_from(BUSY_RETRY_AFTER.as_millis()).unwrap_or(i64::MAX));
-        line.say(Frame::of(&ServerMessage::Busy { command_id, retry_after }));
+    let owed = Owed { line: Arc::clone(line), command_id, paid: false };
+    // What is not taken is dropped, and so answered.
+    let _ = room.submit(actor, command, Some(command_id), move |outcome| owed.pay(outcome));
+}
+
+/// The one answer that is owed to a command: `busy`, when there is no outcome. Sent again with its id, it gets the one
+/// that there is after all.
+struct Owed {
+    line: Arc<Line>,
+    command_id: CommandId,
+    paid: bool,
+}
+
+impl Owed {
+    fn pay(mut self, outcome: Outcome) {
+        self.paid = true;
+        self.line.say(Frame::of(&ServerMessage::Outcome { command_id: self.command_id, outcome }));
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if !self.paid {
+            let retry_after = Millis(i64::try_from(BUSY_RETRY_AFTER.as_millis()).unwrap_or(i64::MAX));
+            self.line.say(Frame::of(&ServerMessage::Busy { command_id: self.command_id, retry_after }));
+        }
     }
 }

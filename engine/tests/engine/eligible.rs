@@ -1,5 +1,6 @@
 //! Eligibility is asked again before a session opens, never discovered after (3.1).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amphi_engine::clock::ManualClock;
@@ -11,18 +12,23 @@ use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
-use crate::scene::{ADMINISTRATOR, at, person, setup};
+use crate::pipes::{Server, command};
+use crate::scene::{ADMINISTRATOR, at, intern, person, setup};
 use crate::stage::{Viewer, done, fresh_id, publish, refused};
 
 /// What is known of accounts: somebody's problem, or that nothing is known.
 #[derive(Default)]
-struct Accounts(Mutex<Option<Vec<(InternId, Ineligibility)>>>);
+struct Accounts {
+    known: Mutex<Option<Vec<(InternId, Ineligibility)>>>,
+    asked: AtomicUsize,
+}
 
 impl Accounts {
     fn know(&self, found: &[(u16, Ineligibility)]) {
         let found = found.iter().map(|(rank, what)| (person(*rank), *what)).collect();
-        *self.0.lock().unwrap() = Some(found);
+        *self.known.lock().unwrap() = Some(found);
     }
 }
 
@@ -31,7 +37,8 @@ impl Eligibility for Accounts {
         &'a self,
         _: &'a [InternId],
     ) -> BoxFuture<'a, Result<Vec<(InternId, Ineligibility)>, String>> {
-        let known = self.0.lock().unwrap().clone().ok_or_else(|| "no answer".to_owned());
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let known = self.known.lock().unwrap().clone().ok_or_else(|| "no answer".to_owned());
         async { known }.boxed()
     }
 }
@@ -86,4 +93,30 @@ async fn r3_1_while_it_is_not_known_who_is_eligible_nothing_opens_and_the_same_i
     assert_eq!(room.read(|ledger| ledger.amphi().status().clone()), Status::Published);
     accounts.know(&[]);
     done(room.ask(ADMINISTRATOR, Command::Open, id).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn r3_1_while_it_is_not_known_who_is_eligible_whoever_opens_is_told_to_ask_again() {
+    let (accounts, room) = published().await;
+    let mut control = Server::of(&room, Role::Administrator).welcomes().await;
+    control.says(command(1, &json!({"action": "open"}))).await;
+    assert_eq!(control.answer().await["type"], "busy", "exactly one answer comes for each command");
+    accounts.know(&[]);
+    control.says(command(1, &json!({"action": "open"}))).await;
+    assert_eq!(control.answer().await["result"], "done");
+}
+
+#[tokio::test]
+async fn p6_nobody_is_asked_for_whoever_may_not_open_or_for_a_session_that_is_not_to_be_opened() {
+    let (accounts, room) = published().await;
+    accounts.know(&[]);
+    let asked = || accounts.asked.load(Ordering::Relaxed);
+    for nobody in [intern(1), intern(0)] {
+        let refusal = refused(room.ask(nobody, Command::Open, fresh_id()).await.unwrap());
+        assert_eq!((refusal, asked()), (Rejection::Forbidden, 0));
+    }
+    assert_eq!(room.read(|ledger| ledger.position().seq), 2, "and nothing is written");
+    done(opens(&room).await);
+    assert_eq!(refused(opens(&room).await), Rejection::AlreadyOpen);
+    assert_eq!(asked(), 1);
 }

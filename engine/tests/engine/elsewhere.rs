@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use amphi_engine::core::{CallRank, Command, PostNumber, Rejection, Standing, Supernumerary};
+use amphi_engine::limits::MAILBOX_COMMANDS_MAX;
 use amphi_engine::protocol::{Role, ServerMessage};
 use amphi_engine::registry::Registry;
 use amphi_engine::room::Room;
 
-use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern, pass, person, setup};
-use crate::stage::{Stage, Viewer, done, fresh_id, id, publish, refused, settle};
+use crate::faulty::Fault;
+use crate::scene::{ADMINISTRATOR, NOVEMBER, amphi, at, choose, intern, pass, person, setup};
+use crate::stage::{Stage, Viewer, done, fresh_id, id, publish, refused, settle, suspend};
 
 /// The same people are on the list of a second amphi, on the server `registry`.
 async fn second_amphi(registry: &Registry) -> Arc<Room> {
@@ -232,6 +234,147 @@ async fn r3_3_a_site_has_one_supernumerary_a_period_in_all_amphis() {
     let refusal = refused(other.ask(intern(1), supernumerary(1, 2), fresh_id()).await.unwrap());
     assert_eq!(refusal, Rejection::SupernumeraryTaken { post: PostNumber(2) }, "the same site");
     assert!(done(other.ask(intern(1), choose(1, 2), fresh_id()).await.unwrap()).is_some());
+}
+
+/// Where somebody was placed before an exchange, another has been placed since: the rewind is refused, and the session goes on.
+#[tokio::test]
+async fn r3_7_a_rewind_does_not_lead_back_to_a_supernumerary_placement_that_another_amphi_has_given() {
+    let mut vacancies = setup(2, &[1, 1, 1]);
+    vacancies.policies.vacancy_round = true;
+    vacancies.participants[0].supernumerary = Some(Supernumerary::NonValidating);
+    let supernumerary = |rank: u16, post: u16| Command::Choose {
+        rank: CallRank(rank),
+        post: PostNumber(post),
+        supernumerary: true,
+    };
+    let stage = Stage::begun(vacancies).await;
+    done(stage.does(intern(1), supernumerary(1, 1)).await);
+    stage.until("09:03").await;
+    done(stage.does(intern(2), choose(2, 2)).await);
+    let exchange = Command::Exchange { rank: CallRank(1), post: PostNumber(3) };
+    done(stage.does(intern(1), exchange).await);
+    let mut elsewhere = setup(1, &[1]);
+    elsewhere.participants[0].intern = person(99);
+    elsewhere.participants[0].supernumerary = Some(Supernumerary::NonValidating);
+    let other = publish(&stage.registry, 2, elsewhere).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&other).await;
+    done(other.ask(intern(1), supernumerary(1, 1), fresh_id()).await.unwrap());
+    let rewind = Command::Rewind { to: CallRank(2), reason: "Erreur d’appel".to_owned() };
+    let refusal = refused(stage.does(ADMINISTRATOR, rewind).await);
+    assert_eq!(refusal, Rejection::SupernumeraryTaken { post: PostNumber(1) });
+    assert!(stage.room.is_in_service());
+    assert_eq!(stage.snapshot().posts.iter().map(|post| post.seats_left).collect::<Vec<_>>(), [1, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r3_1_once_what_a_lost_answer_hid_is_told_to_the_other_amphis() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let other = second_amphi(&stage.registry).await;
+    stage.journal.plan(Fault::AnswerLost);
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::PlacedElsewhere);
+    stage.journal.plan(Fault::AnswerLost);
+    let undo = Command::AnnulChoice { rank: CallRank(1), reason: "Erreur".to_owned() };
+    done(stage.does(ADMINISTRATOR, undo).await);
+    settle(&other).await;
+    assert!(matches!(standing(&other, 1), Standing::Late { .. }), "concerned again");
+}
+
+#[tokio::test]
+async fn r3_1_once_an_amphi_that_had_no_room_for_a_note_asks_for_itself() {
+    let stage = Stage::begun(setup(3, &[1, 1, 1])).await;
+    let other = second_amphi(&stage.registry).await;
+    done(other.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap());
+    settle(&stage.room).await;
+    assert_eq!(stage.standing(1), Standing::PlacedElsewhere);
+    let mut gate = stage.journal.holds(Fault::None);
+    let first = stage.sends(ADMINISTRATOR, suspend());
+    gate.reached().await;
+    let waiting: Vec<_> =
+        (0..MAILBOX_COMMANDS_MAX).map(|_| stage.sends(intern(0), Command::Resume)).collect();
+    done(
+        other
+            .ask(ADMINISTRATOR, Command::Annul { reason: "Liste fausse".to_owned() }, fresh_id())
+            .await
+            .unwrap(),
+    );
+    gate.open();
+    done(first.answered().await);
+    for asked in waiting {
+        asked.answered().await;
+    }
+    settle(&stage.room).await;
+    assert!(matches!(stage.standing(1), Standing::Late { .. }), "concerned again: {:?}", stage.standing(1));
+}
+
+/// What the room notes for itself must not make time run out for somebody whose command was in time, and waits.
+#[tokio::test]
+async fn a9_a_note_about_somebody_else_does_not_make_a_waiting_choice_late() {
+    let stage = Stage::begun(setup(3, &[2, 2, 2])).await;
+    let (_registry, other) = second_server(&stage).await;
+    done(stage.does(intern(1), pass(1)).await);
+    stage.until("09:03").await;
+    done(other.ask(intern(1), choose(1, 3), fresh_id()).await.unwrap());
+    stage.until("09:05:59").await;
+    let mut gate = stage.journal.holds(Fault::None);
+    let late = stage.sends(intern(1), choose(1, 3));
+    gate.reached().await;
+    let in_time = stage.sends(intern(2), choose(2, 2));
+    // The answer of the journal comes after the end of the turn.
+    stage.clock.set(at("09:06:03"));
+    gate.open();
+    assert_eq!(refused(late.answered().await), Rejection::PlacedElsewhere);
+    let receipt = done(in_time.answered().await).unwrap();
+    assert_eq!(serde_json::to_value(receipt.manner).unwrap(), "in_turn");
+}
+
+#[tokio::test]
+async fn r3_7_whoever_is_added_and_placed_elsewhere_is_found_out_before_their_turn() {
+    let stage = Stage::begun(setup(2, &[1, 1, 1])).await;
+    let mut elsewhere = setup(1, &[1]);
+    elsewhere.participants[0].intern = person(99);
+    let newcomer = elsewhere.participants[0].clone();
+    let other = publish(&stage.registry, 2, elsewhere).await;
+    done(other.ask(ADMINISTRATOR, Command::Open, fresh_id()).await.unwrap());
+    settle(&other).await;
+    done(other.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap());
+    let add = Command::Add { participant: Box::new(newcomer), reason: "Oubli".to_owned() };
+    done(stage.does(ADMINISTRATOR, add).await);
+    settle(&stage.room).await;
+    assert_eq!(stage.standing(3), Standing::PlacedElsewhere);
+}
+
+/// Who stood in a draft and does not any more leaves no trace: whoever has their rank now is somebody else.
+#[tokio::test]
+async fn r3_1_once_a_draft_that_was_set_again_concerns_its_own_people_only() {
+    let stage = Stage::begun(setup(1, &[1])).await;
+    let id = amphi(2);
+    let other = stage.registry.create(id, "Brouillon", NOVEMBER).await.unwrap();
+    let mut of_another = setup(1, &[1]);
+    of_another.participants[0].intern = person(99);
+    for draft in [setup(1, &[1]), of_another] {
+        done(other.ask(ADMINISTRATOR, Command::Draft(Box::new(draft)), fresh_id()).await.unwrap());
+    }
+    done(other.ask(ADMINISTRATOR, Command::Publish, fresh_id()).await.unwrap());
+    done(stage.does(intern(1), choose(1, 1)).await);
+    settle(&other).await;
+    assert_eq!(standing(&other, 1), Standing::Waiting);
+}
+
+#[tokio::test]
+async fn r3_1_a_closed_session_that_is_annulled_binds_nobody() {
+    let stage = Stage::begun(setup(1, &[1])).await;
+    let here = second_amphi(&stage.registry).await;
+    done(stage.does(intern(1), choose(1, 1)).await);
+    done(stage.does(ADMINISTRATOR, Command::Close).await);
+    settle(&here).await;
+    assert_eq!(standing(&here, 1), Standing::PlacedElsewhere);
+    done(stage.does(ADMINISTRATOR, Command::Annul { reason: "Liste fausse".to_owned() }).await);
+    settle(&here).await;
+    assert!(matches!(standing(&here, 1), Standing::Late { .. }));
+    assert!(done(here.ask(intern(1), choose(1, 1), fresh_id()).await.unwrap()).is_some());
 }
 
 #[tokio::test]

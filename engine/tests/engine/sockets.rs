@@ -173,6 +173,19 @@ async fn busy_is_said_with_the_id_and_when_to_come_back() {
     assert_eq!(client.answer().await["result"], "done", "the same command, with the same id");
 }
 
+#[tokio::test(start_paused = true)]
+async fn p6_whoever_may_only_look_on_is_refused_outside_the_room() {
+    let stage = stage().await;
+    let mut screen = Server::of(&stage.room, Role::Spectator).welcomes().await;
+    let mut gate = stage.journal.holds(Fault::None);
+    let first = stage.sends(ADMINISTRATOR, suspend());
+    gate.reached().await;
+    screen.says(command(1, &json!({"action": "open"}))).await;
+    assert_eq!(screen.answer().await["code"], "forbidden", "whatever the room is waiting for");
+    gate.open();
+    done(first.answered().await);
+}
+
 // --- not reading -----------------------------------------------------------------------------------
 
 /// Changes, each some kilobytes on the wire.

@@ -151,6 +151,17 @@ fn s1_who_lets_too_much_that_is_personal_wait_is_closed_and_costs_nothing_more()
     assert_eq!(viewer.reads(), "end");
 }
 
+/// The dossiers of a long list go with the next sweep; the answer that follows must not find them in its way.
+#[test]
+fn whoever_reads_is_not_closed_for_what_was_not_tried_yet() {
+    let (_, viewer) = one_watcher();
+    let most = text_bytes(PERSONAL_BYTES_MAX * 3 / 4);
+    viewer.line.add(frame('d', most));
+    viewer.line.say(frame('o', most));
+    assert_eq!(viewer.line.ended(), None);
+    assert_eq!(viewer.reads(), "do");
+}
+
 #[test]
 fn the_first_reason_to_close_wins_over_everything_that_waits() {
     let (fan_out, viewer) = one_watcher();

@@ -65,45 +65,50 @@ impl Amphi {
     }
 }
 
-/// Who may issue what; everything else is refused. Whether a holder's proxy was revoked is looked at with
-/// the state (`guards.rs`).
-fn authorise(actor: Actor, command: &Command) -> Result<(), Rejection> {
-    let allowed = match command {
-        Command::Choose { rank, .. }
-        | Command::ReleaseHeld { rank }
-        | Command::Pass { rank }
-        | Command::SetWishes { rank, .. } => actor.acts_for() == Some(*rank),
-        Command::Exchange { rank, .. } | Command::GiveProxy { rank, .. } | Command::RevokeProxy { rank } => {
-            actor == Actor::Intern { rank: *rank }
+impl Actor {
+    /// Whether this actor may issue `command`, whatever the state; nobody else may. Whether a holder's proxy was
+    /// revoked is looked at with the state (`guards.rs`).
+    pub fn may(self, command: &Command) -> bool {
+        match command {
+            Command::Choose { rank, .. }
+            | Command::ReleaseHeld { rank }
+            | Command::Pass { rank }
+            | Command::SetWishes { rank, .. } => self.acts_for() == Some(*rank),
+            Command::Exchange { rank, .. }
+            | Command::GiveProxy { rank, .. }
+            | Command::RevokeProxy { rank } => self == Self::Intern { rank: *rank },
+            Command::FileProxyDocument { rank, .. } => {
+                matches!(self, Self::Holder { rank: own, .. } if own == *rank)
+            }
+            Command::Draft(_)
+            | Command::Publish
+            | Command::Open
+            | Command::Suspend { .. }
+            | Command::ExplainSuspension { .. }
+            | Command::Resume
+            | Command::Close
+            | Command::Annul { .. }
+            | Command::EndTurn { .. }
+            | Command::Extend { .. }
+            | Command::ChooseFor { .. }
+            | Command::Withdraw { .. }
+            | Command::Add { .. }
+            | Command::AnnulChoice { .. }
+            | Command::Rewind { .. }
+            | Command::Assign { .. }
+            | Command::RevertProxy { .. }
+            | Command::Admit { .. } => matches!(self, Self::Administrator { .. }),
+            Command::NoteIneligible { .. }
+            | Command::NotePlacedElsewhere { .. }
+            | Command::NoteNoLongerPlacedElsewhere { .. }
+            | Command::Tick
+            | Command::Recover { .. } => self == Self::Engine,
         }
-        Command::FileProxyDocument { rank, .. } => {
-            matches!(actor, Actor::Holder { rank: own, .. } if own == *rank)
-        }
-        Command::Draft(_)
-        | Command::Publish
-        | Command::Open
-        | Command::Suspend { .. }
-        | Command::ExplainSuspension { .. }
-        | Command::Resume
-        | Command::Close
-        | Command::Annul { .. }
-        | Command::EndTurn { .. }
-        | Command::Extend { .. }
-        | Command::ChooseFor { .. }
-        | Command::Withdraw { .. }
-        | Command::Add { .. }
-        | Command::AnnulChoice { .. }
-        | Command::Rewind { .. }
-        | Command::Assign { .. }
-        | Command::RevertProxy { .. }
-        | Command::Admit { .. } => matches!(actor, Actor::Administrator { .. }),
-        Command::NoteIneligible { .. }
-        | Command::NotePlacedElsewhere { .. }
-        | Command::NoteNoLongerPlacedElsewhere { .. }
-        | Command::Tick
-        | Command::Recover { .. } => actor == Actor::Engine,
-    };
-    if allowed || planted::is(Bug::AnybodyMay) { Ok(()) } else { Err(Rejection::Forbidden) }
+    }
+}
+
+fn authorise(actor: Actor, command: &Command) -> Outcome {
+    if actor.may(command) || planted::is(Bug::AnybodyMay) { Ok(()) } else { Err(Rejection::Forbidden) }
 }
 
 struct Decision {

@@ -88,8 +88,10 @@ impl Decision {
         }
     }
 
+    /// From any state (3.1): what a closed session was wrong about may be found after it, and as long as it stands,
+    /// whoever was placed in it is bound.
     pub(super) fn annul(&mut self, reason: &str) -> Outcome {
-        if matches!(self.amphi.status, Status::Closed | Status::Annulled { .. }) {
+        if matches!(self.amphi.status, Status::Annulled { .. }) {
             return Err(Rejection::Over);
         }
         self.emit(Event::Annulled { reason: checked_reason(reason)? });

@@ -61,7 +61,7 @@ impl Minutes {
             Command::Resume | Command::ExplainSuspension { .. } => {
                 [Some(NotSuspended), Some(NotSuspended), Some(NotSuspended), None, Some(Over)]
             }
-            Command::Annul { .. } => [None, None, None, None, Some(Over)],
+            Command::Annul { .. } => [None, None, None, None, (!closed).then_some(Over)],
             Command::Assign { .. } => {
                 [Some(NotPublished), Some(NotOpen), None, None, (!closed).then_some(Over)]
             }

@@ -49,7 +49,7 @@ const STATES: &str = "
     published  already_published  already_published  taken          not_open       not_suspended  not_open       taken
     open       already_published  already_published  already_open   taken          not_suspended  taken          taken
     suspended  already_published  already_published  already_open   suspended      taken          taken          taken
-    closed     over               over               over           over           over           over           over
+    closed     over               over               over           over           over           over           taken
     annulled   over               over               over           over           over           over           over";
 
 fn scene_in(state: &str) -> Scene {
@@ -118,6 +118,11 @@ fn r3_1_annulled_from_any_state_nothing_goes_on() {
     assert!(scene.tick("09:30").is_empty());
     assert_eq!(scene.refused(choose(2, 1), "09:30"), Rejection::Over);
     assert_eq!(scene.refused(choose(1, 1), "09:30"), Rejection::Over);
+    // After its end: that the list was wrong may be found then.
+    let mut scene = finished();
+    scene.does(Command::Close, "09:13");
+    assert_eq!(scene.does(annul(), "+1 11:00"), [Event::Annulled { reason: "Liste fausse".to_owned() }]);
+    assert_eq!(scene.refused(annul(), "+1 11:00"), Rejection::Over);
 }
 
 #[test]

@@ -132,9 +132,13 @@ impl Reading {
         ensure(self.last_at.is_none_or(|last| line.at >= last), || "le temps recule".to_owned())?;
         let fresh = line.command_id.is_none_or(|id| self.command_ids.insert(id));
         ensure(fresh, || "la même commande deux fois".to_owned())?;
-        // After closing, nothing but administrative assignments (3.3).
-        let assigned = matches!(line.payload, Event::ChoiceCommitted { manner: ChoiceManner::Assigned, .. });
-        let over = self.phase == Phase::Annulled || self.phase == Phase::Closed && !assigned;
+        // After closing, nothing but administrative assignments (3.3), and that it is annulled (3.1).
+        let afterwards = match line.payload {
+            Event::ChoiceCommitted { manner, .. } => manner == ChoiceManner::Assigned,
+            Event::Annulled { .. } => true,
+            _ => false,
+        };
+        let over = self.phase == Phase::Annulled || self.phase == Phase::Closed && !afterwards;
         ensure(!over, || "quelque chose est arrivé après la fin".to_owned())?;
         let restores = matches!(line.payload, Event::ChoiceRestored { .. });
         ensure(self.to_restore.is_empty() || restores, || {

@@ -108,7 +108,8 @@ pub const ACTS: [Act; 15] = [
         destructive: true,
         reason: TO_ALL,
         wants: Wants::Nothing,
-        means: "Aucun choix de cette séance ne comptera. Le journal est gardé. Cela ne se défait pas.",
+        means: "Aucun choix de cette séance ne comptera, même si elle est terminée : chacun redevient libre de choisir \
+                ailleurs. Le journal est gardé. Cela ne se défait pas.",
         ..PLAIN
     },
     Act {

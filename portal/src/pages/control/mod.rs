@@ -235,12 +235,12 @@ pub fn render(mut input: ControlPage<'_>) -> String {
 fn acts(snapshot: &Snapshot) -> Vec<SessionAct> {
     let status = &snapshot.now.status;
     let running = matches!(status, Status::Open | Status::Suspended { .. });
-    let over = matches!(status, Status::Closed | Status::Annulled { .. });
+    let annulled = matches!(status, Status::Annulled { .. });
     [
         ("open", *status == Status::Published),
         ("explain_suspension", matches!(status, Status::Suspended { .. })),
         ("close", running && (turns_are_over(snapshot) || !snapshot.round.has_turns())),
-        ("annul", !over),
+        ("annul", !annulled),
     ]
     .into_iter()
     .filter_map(|(code, possible)| {
