@@ -1,5 +1,5 @@
 //! A bare connection, for what a well-behaved client does not do: asking for the first welcome after a
-//! restart, not reading, not answering pings, vanishing.
+//! restart, not reading, not answering pings, flooding, vanishing.
 
 use std::collections::VecDeque;
 
@@ -53,6 +53,20 @@ impl RawSocket {
     /// When the connection is broken.
     pub async fn say(&mut self, message: &str) -> Result<()> {
         Ok(self.stream.write_all(&wire::text_frame(message)).await?)
+    }
+
+    /// Sends bytes as they are, which need not be a message.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+
+    /// Reads, and drops what it reads, until the connection ends; the code it was closed with, if there was one.
+    pub async fn until_closed(&mut self) -> Option<u16> {
+        while self.next().await.is_ok() {}
+        self.closed.flatten()
     }
 
     /// The next message. Pings are answered while this waits, and only then.

@@ -275,6 +275,26 @@ pub fn binary_frame(payload: &[u8]) -> Vec<u8> {
     masked_frame(0x2, payload)
 }
 
+/// A ping, as a client sends it.
+pub fn ping_frame(payload: &[u8]) -> Vec<u8> {
+    masked_frame(0x9, payload)
+}
+
+/// The beginning of a text message that goes on in other frames.
+pub fn first_fragment(text: &str) -> Vec<u8> {
+    without_end(masked_frame(0x1, text.as_bytes()))
+}
+
+/// One more piece of such a message, and not the last one.
+pub fn next_fragment(text: &str) -> Vec<u8> {
+    without_end(masked_frame(0x0, text.as_bytes()))
+}
+
+fn without_end(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[0] &= 0x7f;
+    frame
+}
+
 /// The answer to a ping.
 pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
     masked_frame(0xa, payload)

@@ -7,6 +7,7 @@
 pub mod actors;
 pub mod database;
 pub mod half_open;
+pub mod hostile;
 pub mod kills;
 pub mod lost_answers;
 pub mod promises;
@@ -14,6 +15,7 @@ pub mod readers;
 pub mod reconnect;
 pub mod stage;
 pub mod two_servers;
+pub mod undisturbed;
 pub mod verdict;
 
 use std::path::PathBuf;
@@ -47,6 +49,8 @@ pub enum Scenario {
     Reconnect,
     /// One viewer in ten stops reading (S1)
     Readers,
+    /// Floods, and what never ends (S7)
+    Hostile,
 }
 
 impl Scenario {
@@ -65,6 +69,7 @@ impl Scenario {
             Self::HalfOpen => 1_000,
             Self::Reconnect => 200,
             Self::Readers => 150,
+            Self::Hostile => 60,
         }
     }
 
@@ -77,6 +82,7 @@ impl Scenario {
             Self::HalfOpen => half_open::play(run).await,
             Self::Reconnect => reconnect::play(run).await,
             Self::Readers => readers::play(run).await,
+            Self::Hostile => hostile::play(run).await,
         }
     }
 }
@@ -125,7 +131,7 @@ pub struct Outcome {
 /// What is played at the same time when everything is: the second lane mostly waits, for what takes real seconds.
 const LANES: [&[Scenario]; 2] = [
     &[Scenario::Kills, Scenario::Reconnect, Scenario::Readers, Scenario::LostAnswers],
-    &[Scenario::HalfOpen, Scenario::Database, Scenario::TwoServers],
+    &[Scenario::HalfOpen, Scenario::Database, Scenario::TwoServers, Scenario::Hostile],
 ];
 
 /// Plays, says one line per check, and reports.
