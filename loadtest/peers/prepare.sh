@@ -2,24 +2,28 @@
 # Gets the peers of `amphi-loadtest compare` that this machine can install. What cannot be had is said, and the
 # comparison goes on without it. Run by `compare --prepare`:
 #
-#     prepare.sh CACHE [UWEBSOCKETS] [with-sockudo]
+#     prepare.sh CACHE [UWEBSOCKETS]
 #
 # CACHE is a directory of our own, in which the sources of the peers lie already; UWEBSOCKETS a work tree of
 # uWebSockets with its uSockets, outside this project. Debian's packages are installed where we are root,
 # without starting their services.
 set -uo pipefail
-cache=$1 uwebsockets=${2:-} sockudo=${3:-}
+cache=$1 uwebsockets=${2:-}
 cd "$cache" || exit 1
 
 say() { printf 'prepare: %s\n' "$*" >&2; }
 tried() { if "${@:2}" >"$1.log" 2>&1; then say "$1: ready"; else say "$1: not to be had, see $cache/$1.log"; fi; }
 
 debian() {
-    local policy=/usr/sbin/policy-rc.d made=
+    local policy=/usr/sbin/policy-rc.d made= node=
+    # One that was installed otherwise is taken as it is.
+    command -v npm >/dev/null || node="nodejs npm"
     # A package that starts its service would take ports, and CPU from what is measured.
     if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=yes; fi
+    # Two packages or none.
+    # shellcheck disable=SC2086
     apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-        nginx-light libnginx-mod-nchan nats-server mosquitto erlang-base erlang-crypto erlang-ssl zlib1g-dev
+        nginx-light libnginx-mod-nchan nats-server mosquitto erlang-base erlang-crypto erlang-ssl zlib1g-dev $node
     local result=$?
     if [ -n "$made" ]; then rm -f "$policy"; fi
     return $result
@@ -51,14 +55,8 @@ uwebsockets() {
         uwebsockets.cpp "$objects"/*.o -o uwebsockets.server
 }
 
-sockudo() {
-    apt-get install -y -q --no-install-recommends protobuf-compiler libprotobuf-dev &&
-        cargo install sockudo --no-default-features --features local --root sockudo.root
-}
-
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     tried debian debian
-    if [ -n "$sockudo" ]; then tried sockudo sockudo; fi
 else
     say "not root, or no apt-get: Debian's packages are taken as they are"
 fi

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{Phase, Viewer};
 use crate::clock;
 use crate::door::Door;
-use crate::process_figures::{cpu_seconds, cpu_seconds_of_all};
+use crate::process_figures::{cpu_seconds, cpu_seconds_of_all, family_of};
 use crate::room::{Receipt, Room};
 use crate::state::PublicState;
 
@@ -230,7 +230,8 @@ impl CpuWatch {
 
     /// What was used since.
     pub fn stop(&self) -> CpuUsed {
-        let now = Self::read(self.server, &self.postgres);
+        // Those that were started meanwhile, too.
+        let now = Self::read(self.server, &family_of(self.postgres.clone()));
         CpuUsed {
             wall: seconds_since(self.began),
             server: now.0.zip(self.before.0).map(|(now, before)| now - before),

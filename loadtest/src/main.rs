@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use amphi_loadtest::chaos::{self, ChaosArgs};
 use amphi_loadtest::compare::{self, CompareArgs, yardstick::YardstickArgs};
+use amphi_loadtest::process_figures::raise_descriptor_limit;
 use amphi_loadtest::report_page::RunReport;
 use amphi_loadtest::scenario_commands::{self, CommandsArgs};
 use amphi_loadtest::scenario_growth::{self, GrowthArgs};
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         return compare::yardstick::serve(args)
             .map_or_else(|problem| failed(&problem), |()| ExitCode::SUCCESS);
     }
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

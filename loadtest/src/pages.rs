@@ -73,17 +73,15 @@ impl Visitor {
             if intended >= until {
                 break;
             }
-            tokio::time::sleep_until(intended.into()).await;
+            clock::sleep_precisely(intended).await;
             let (visitor, index) = (Rc::clone(self), number as usize % self.visits.len());
-            // The system's timer is good to a millisecond, and late: from when we really could have asked.
-            let began = clock::now();
-            visiting.spawn_local(async move { visitor.visit(index, began).await });
+            visiting.spawn_local(async move { visitor.visit(index, intended).await });
             while visiting.try_join_next().is_some() {}
         }
         while visiting.join_next().await.is_some() {}
     }
 
-    async fn visit(&self, index: usize, began: Instant) {
+    async fn visit(&self, index: usize, intended: Instant) {
         let visit = &self.visits[index];
         let answer = tokio::time::timeout(PAGE_WITHIN, get(&self.authority, visit)).await;
         if self.unmeasured.get() {
@@ -101,7 +99,7 @@ impl Visitor {
         });
         match checked {
             Ok(length) => {
-                self.latencies.borrow_mut().record(micros_between(began, clock::now()));
+                self.latencies.borrow_mut().record(micros_between(intended, clock::now()));
                 self.bytes.set(self.bytes.get() + length as u64);
             }
             Err(problem) => self.errors.borrow_mut().push(format!("{}: {problem:#}", visit.path)),

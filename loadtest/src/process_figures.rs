@@ -39,9 +39,15 @@ pub fn cpu_seconds_of_threads(pid: u32) -> Result<f64> {
     Ok(nanoseconds as f64 / 1e9)
 }
 
-/// CPU seconds of all of `pids` together; those that have ended count nothing.
+/// CPU seconds of all of `pids` together, with those of their children that have ended: a database starts a process for
+/// each connection, and others by itself.
 pub fn cpu_seconds_of_all(pids: &[u32]) -> f64 {
-    pids.iter().filter_map(|pid| cpu_seconds(*pid).ok()).sum()
+    // Fields 14 to 17 of proc_pid_stat(5): its own, and its ended children's.
+    let ticks = |fields: Vec<String>| {
+        (11..=14).filter_map(|index| fields.get(index)?.parse::<u64>().ok()).sum::<u64>()
+    };
+    let ticks: u64 = pids.iter().filter_map(|pid| stat_fields(*pid).ok().map(ticks)).sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
 fn stat_fields(pid: u32) -> Result<Vec<String>> {
@@ -124,6 +130,15 @@ fn all_processes() -> Vec<(u32, u32, String)> {
     .collect()
 }
 
+/// Lets this process, and the servers it starts, hold as many descriptors as the system allows: shells begin with a
+/// soft limit of 1,024.
+pub fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let all = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Refused: then it is as it was, and a run that needs more says so.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, all);
+}
+
 /// Refuses a run that needs more descriptors than this process, or a server started by it, may have.
 ///
 /// # Errors
@@ -135,9 +150,8 @@ pub fn ensure_descriptors(connections: usize) -> Result<()> {
     let soft = limit.current.and_then(|soft| usize::try_from(soft).ok()).unwrap_or(usize::MAX);
     ensure!(
         connections + OTHERS <= soft,
-        "{connections} connections do not fit: this process may hold {soft} descriptors (RLIMIT_NOFILE; hard \
-         limit {}), and some {OTHERS} are needed beside. Raise it with `ulimit -n`, or ask for at most {}.",
-        limit.maximum.map_or_else(|| "none".to_owned(), |hard| hard.to_string()),
+        "{connections} connections do not fit: this process may hold {soft} descriptors (RLIMIT_NOFILE, raised as far \
+         as the hard limit allows), and some {OTHERS} are needed beside. Raise the hard limit, or ask for at most {}.",
         soft.saturating_sub(OTHERS)
     );
     Ok(())
@@ -149,7 +163,8 @@ pub fn machine() -> Value {
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     json!({
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        // Not those that this process may run on: it may be held to one.
+        "cores": cpu.lines().filter(|line| line.starts_with("processor")).count(),
         "cpu": model.map_or("unknown", |(_, name)| name),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
         "memory_mib": kib_of(&read("/proc/meminfo"), "MemTotal:").unwrap_or(0) / 1_024,

@@ -38,8 +38,9 @@ const SATURATED_EACH: usize = 2;
 const STRETCHES: u32 = 5;
 /// No timer decides anything here.
 const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
-/// A run that delivered less than this share of what was to be delivered beside the choices says nothing of them.
-const DELIVERED_SHARE: f64 = 0.95;
+/// A run with less than this share of the choices that were to be made, or of what was to be delivered beside them, says
+/// nothing of them.
+const OFFERED_SHARE: f64 = 0.95;
 
 /// How long the server has nothing to do before a part is measured: longer than from one round of mails to the next,
 /// so that those of thousands of openings, or of the part before, are written…
@@ -173,7 +174,7 @@ pub async fn run(args: &CommandsArgs) -> Result<RunReport> {
             "changes_per_second_of_them": sizes.crowds_rate, "deliveries_per_second_to_them": sizes.deliveries,
             "seed": args.seed,
         }),
-        goals: goals(&parts, sizes.deliveries),
+        goals: goals(&parts, &sizes),
         curves: parts.iter().map(|part| Curve::of(part.name, &part.acknowledged)).collect(),
         samples,
         marks,
@@ -310,7 +311,9 @@ impl<'a> Measure<'a> {
         let stretches = self.stretches.into_inner();
         let mut acknowledged = Latencies::default();
         stretches.iter().for_each(|stretch| acknowledged.add(stretch));
-        let p99 = Spread::of(stretches.iter().map(|stretch| stretch.ms_at(0.99)));
+        // One without a choice says nothing, and so do the others then.
+        let p99 = stretches.iter().map(|stretch| stretch.ms_if_any(0.99)).collect::<Option<Vec<_>>>();
+        let p99 = p99.and_then(Spread::of);
         let server = self.page.zip(self.venue.metrics_page().await?).map(|(before, after)| {
             let added = |series| Buckets::of(series, &after).since(&Buckets::of(series, &before)).to_json();
             json!({"acknowledged": added(ACKNOWLEDGED), "committed": added(COMMITTED)})
@@ -325,7 +328,7 @@ impl<'a> Measure<'a> {
     }
 }
 
-fn goals(parts: &[Part], deliveries: f64) -> Vec<Goal> {
+fn goals(parts: &[Part], sizes: &Sizes) -> Vec<Goal> {
     let [idle, beside, one_by_one, at_once] = parts else { return Vec::new() };
     let p99 = |part: &Part| part.p99.map(|spread| spread.median);
     let ratio = at_once.per_second / one_by_one.per_second.max(1e-9);
@@ -336,6 +339,13 @@ fn goals(parts: &[Part], deliveries: f64) -> Vec<Goal> {
             p99(idle),
             5.0,
             Some(3.0),
+        ),
+        Goal::at_least(
+            "F7",
+            "choices a second while idle",
+            Some(idle.per_second),
+            OFFERED_SHARE * sizes.idle_rate,
+            Some(sizes.idle_rate),
         ),
         Goal::at_most(
             "F7",
@@ -348,8 +358,15 @@ fn goals(parts: &[Part], deliveries: f64) -> Vec<Goal> {
             "F7",
             "deliveries a second of that fan-out",
             beside.delivered_per_second,
-            DELIVERED_SHARE * deliveries,
-            Some(deliveries),
+            OFFERED_SHARE * sizes.deliveries,
+            Some(sizes.deliveries),
+        ),
+        Goal::at_least(
+            "F7",
+            "choices a second beside it",
+            Some(beside.per_second),
+            OFFERED_SHARE * sizes.beside_rate,
+            Some(sizes.beside_rate),
         ),
         Goal::at_least(
             "F8",
@@ -358,6 +375,12 @@ fn goals(parts: &[Part], deliveries: f64) -> Vec<Goal> {
             20_000.0,
             Some(40_000.0),
         ),
-        Goal::at_least("F8", "the same ÷ one after the other", Some(ratio), 5.0, None),
+        Goal::at_least(
+            "F8",
+            "the same ÷ one after the other, each waiting for the one before",
+            Some(ratio),
+            5.0,
+            None,
+        ),
     ]
 }

@@ -31,6 +31,14 @@ const CHOOSERS_SPARE: usize = 2;
 /// outweigh what goes on anyway.
 const AMPHIS_WINDOW: Duration = Duration::from_millis(300);
 
+/// How long the servers have had nothing to do before they are measured: longer than from one round of mails to the
+/// next, or, in a small run, than its few mails take.
+const RESTS_FOR_FULL_SECONDS: u32 = 22;
+/// See [`RESTS_FOR_FULL_SECONDS`].
+const RESTS_FOR_SECONDS: u32 = 2;
+/// No timer decides anything here.
+const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// Parameters of a run; a small one unless `--full`.
 #[derive(Debug, Clone, Args)]
 pub struct GrowthArgs {
@@ -95,6 +103,7 @@ struct Pair {
     many: Vec<Cost>,
     ratio: f64,
     faults: (Vec<Fault>, u64),
+    violations: Vec<String>,
 }
 
 /// Plays the scenario and judges it.
@@ -117,8 +126,14 @@ pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
             [amphis("d", 20, 100.0), amphis("e", 200, 100.0)],
         )
     };
-    let (more_viewers, samples, marks) = play(args, viewers, false).await?;
-    let (more_amphis, _, _) = play(args, amphis, true).await?;
+    let began = clock::now();
+    let (more_viewers, mut samples, mut marks) = play(args, viewers, false).await?;
+    let first_took = seconds_since(began);
+    let (more_amphis, more_samples, more_marks) = play(args, amphis, true).await?;
+    // In the report, one pair after the other.
+    let later = |sample: Sample| Sample { second: sample.second + first_took, ..sample };
+    samples.extend(more_samples.into_iter().map(later));
+    marks.extend(more_marks.into_iter().map(|(second, scene)| (second + first_took, scene)));
     let mut faults = more_viewers.faults.0.clone();
     faults.extend(more_amphis.faults.0.clone());
     let pair = |shapes: [Shape; 2], pair: &Pair| {
@@ -153,7 +168,7 @@ pub async fn run(args: &GrowthArgs) -> Result<RunReport> {
         samples,
         marks,
         figures: json!({"viewers": pair(viewers, &more_viewers), "amphis": pair(amphis, &more_amphis)}),
-        violations: Vec::new(),
+        violations: [more_viewers.violations, more_amphis.violations].concat(),
         faults_found: more_viewers.faults.1 + more_amphis.faults.1,
         faults,
     })
@@ -181,6 +196,10 @@ async fn play(
         let server = venue.pid.context("a server of ours")?;
         sides.push(Side { nation, server, shape: shapes[index], costs: Vec::new() });
     }
+    // Mails of thousands of openings would be in one window and taken off another.
+    for venue in &venues {
+        venue.rests(if args.full { RESTS_FOR_FULL_SECONDS } else { RESTS_FOR_SECONDS }).await;
+    }
     let venue = &venues[venues.len() - 1];
     let timeline = Timeline::start(&[&sides[1].nation.wires], venue.pid, venue.postgres());
     for round in 0..rounds {
@@ -200,6 +219,12 @@ async fn play(
         faults.1 += found;
     }
     let (samples, marks) = timeline.stop();
+    let mut violations = Vec::new();
+    for (index, side) in sides.iter().enumerate() {
+        let venue = &venues[index.min(venues.len() - 1)];
+        let process = venue.process.as_ref().context("a server of ours")?;
+        violations.extend(side.nation.judge(&process.launch.export_all().await?, TIMER_TOLERANCE)?.0);
+    }
     for venue in venues {
         venue.close().await?;
     }
@@ -208,7 +233,7 @@ async fn play(
         few.iter().zip(&many).map(|(few, many)| many.us_per_delivery / few.us_per_delivery).collect();
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios.get(ratios.len() / 2).copied().context("no window")?;
-    Ok((Pair { few, many, ratio, faults }, samples, marks))
+    Ok((Pair { few, many, ratio, faults, violations }, samples, marks))
 }
 
 /// A window without choices and one with them.
@@ -228,5 +253,6 @@ async fn window(side: &Side, seed: u64) -> Result<Cost> {
     let deliveries = tally.deliveries.get() - deliveries_before;
     ensure!(deliveries > 0, "nothing was delivered");
     let used = cpu()? - cpu_before - idle_cores * seconds_since(began);
+    ensure!(used > 0.0, "the window used less than nothing happening did: the server was not at rest");
     Ok(Cost { us_per_delivery: used * 1e6 / deliveries as f64, idle_cores })
 }

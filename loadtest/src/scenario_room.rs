@@ -20,6 +20,8 @@ use crate::clock;
 use crate::command::{Action, Answer};
 use crate::crowd::{Arrival, CpuUsed, CpuWatch, all_caught_up, arrive, reckon};
 use crate::door::Doors;
+use crate::journal::Journal;
+use crate::oracle::{Expected, examine};
 use crate::process_figures::{ensure_descriptors, memory_kib};
 use crate::reactor::Settings;
 use crate::report_page::RunReport;
@@ -154,6 +156,9 @@ impl RoomOptions {
     }
 }
 
+/// No timer decides anything here.
+const TIMER_TOLERANCE: Duration = Duration::from_secs(60);
+
 impl RoomArgs {
     fn choosers(&self) -> usize {
         self.warm_up + self.stages.iter().map(|stage| stage.choices).sum::<usize>()
@@ -212,11 +217,30 @@ pub async fn run(args: &RoomArgs) -> Result<RunReport> {
     room.over.set(true);
     play.viewers.iter().for_each(|viewer| viewer.go_away());
     let report = match played {
-        Ok(played) => report_room::report(args, &room, &played, line),
+        Ok(played) => {
+            let violations = judge(&venue, &room).await?;
+            report_room::report(args, &room, &played, line, violations)
+        }
         Err(problem) => RunReport::broken(args.kind.name(), room.faults(), problem)?,
     };
     venue.close().await?;
     Ok(report)
+}
+
+/// The journal of a server of ours, against the rules, every receipt and what everybody was told at the end.
+async fn judge(venue: &Venue, room: &Room) -> Result<Vec<String>> {
+    let Some(process) = &venue.process else { return Ok(Vec::new()) };
+    let journal = Journal::parse(&std::fs::read_to_string(process.export(&room.amphi).await?)?)?;
+    let receipts = room.receipts.borrow();
+    let expected = Expected {
+        placed: receipts.iter().map(|given| given.receipt.rank).collect(),
+        nobody_else: true,
+        speed: 1.0,
+        timer_tolerance: TIMER_TOLERANCE,
+    };
+    let chain = room.chain.borrow();
+    let state = chain.frontier().context("no state")?;
+    Ok(examine(&journal, state, &receipts, &expected).violations)
 }
 
 impl Kind {

@@ -39,6 +39,11 @@ impl Latencies {
         f64::from(u32::try_from(self.0.value_at_quantile(quantile)).unwrap_or(u32::MAX)) / 1_000.0
     }
 
+    /// As [`Self::ms_at`]; nothing when there are none, which reaches no goal.
+    pub fn ms_if_any(&self, quantile: f64) -> Option<f64> {
+        (self.count() > 0).then(|| self.ms_at(quantile))
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.len()

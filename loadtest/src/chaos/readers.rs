@@ -28,6 +28,11 @@ const UNDISTURBED: &str = "P6/S1 who reads is acknowledged as fast beside viewer
 const CLOSED: &str = "S1 who does not read for 5 s is closed";
 /// S1: what becomes of those who read again.
 const CAUGHT_UP: &str = "S1 who reads again in time stays, and has the server's state";
+/// S1: what they cost meanwhile.
+const KEPT: &str = "S1 the server keeps no more for who does not read than one state and what concerns them";
+/// See [`KEPT`]: a state of 800 interns is some 100 KiB, made once for all; 256 KiB is the bound of what concerns one
+/// viewer (`PROTOCOL.md`). What they have asked for would be megabytes.
+const KEPT_KIB_MAX: f64 = 384.0;
 /// See [`CLOSED`]: 5 s blocked; one more for filling the socket and for the closing itself.
 const CLOSED_WITHIN_MS: f64 = 6_000.0;
 /// Snapshots asked for and not read; a connection may send 30 messages in 10 s, hello included.
@@ -75,10 +80,11 @@ pub async fn play(run: &Run) -> Result<Verdict> {
             stage.beside_slow_viewers(&mut choosing, block, slow).await?;
         }
     }
-    let [closed, mut caught_up] = stage.checks;
+    let [closed, mut caught_up, kept] = stage.checks;
     let mut verdict = Verdict::default();
     verdict.add(choosing.judge(UNDISTURBED));
     verdict.add(closed);
+    verdict.add(kept);
     let placed = cast.everybody_placed();
     let ending = cast.finish(&server.launch, &placed).await?;
     let lost = cast.room.counts.reconnections.get();
@@ -89,8 +95,8 @@ pub async fn play(run: &Run) -> Result<Verdict> {
     Ok(verdict)
 }
 
-fn new_checks() -> [Check; 2] {
-    [Check::new(CLOSED), Check::new(CAUGHT_UP)]
+fn new_checks() -> [Check; 3] {
+    [CLOSED, CAUGHT_UP, KEPT].map(Check::new)
 }
 
 struct Stage<'a> {
@@ -98,8 +104,8 @@ struct Stage<'a> {
     cast: &'a Cast,
     /// How many have had their pause.
     paused: usize,
-    /// See [`CLOSED`] and [`CAUGHT_UP`].
-    checks: [Check; 2],
+    /// See [`CLOSED`], [`CAUGHT_UP`] and [`KEPT`].
+    checks: [Check; 3],
 }
 
 impl Stage<'_> {
@@ -121,18 +127,23 @@ impl Stage<'_> {
         let stuck = self.stop_reading(&pausing, slow - pausing.len()).await?;
         let began = clock::now();
         let (chosen, ()) = tokio::join!(choosing.disturbed(block), read_again(&pausing));
+        // Before they are closed.
+        let memory_with = memory_kib(self.server.pid)?.0;
         // Looked for afterwards only: going through the server's descriptors takes the generator some milliseconds.
         let closed_after = until_closed(self.server.pid, base + OF_ITS_OWN, began).await;
-        let memory_with = memory_kib(self.server.pid)?.0;
         let stuck_count = stuck.len();
         drop(stuck);
-        let [closed, caught_up] = &mut self.checks;
+        let [closed, caught_up, kept] = &mut self.checks;
+        let kib_each = memory_with.saturating_sub(memory_before) as f64 / slow as f64;
+        kept.examine(kib_each <= KEPT_KIB_MAX, || {
+            format!("the server holds {kib_each:.0} KiB more for each of {slow} slow viewers")
+        });
+        kept.figure("kib_each", kib_each.round());
         closed.examine(closed_after.is_some_and(|ms| ms <= CLOSED_WITHIN_MS), || {
             format!("{stuck_count} viewers who do not read were closed after {closed_after:?} ms")
         });
         closed.count("viewers", stuck_count as u64);
         closed.figure("closed_after_ms", closed_after.map(f64::round));
-        closed.figure("server_memory_kib_more", memory_with.saturating_sub(memory_before));
         caught_up.count("viewers", pausing.len() as u64);
         let (told, asked_for) = (told.get() - told_before, (pausing.len() * SNAPSHOTS) as u64);
         caught_up.count("snapshots_asked_for", asked_for);

@@ -24,6 +24,8 @@ const RATIO: f64 = 1.2;
 const LONGER_SHARE: f64 = 0.01;
 /// …or so many standard deviations more: by chance, once in a thousand runs.
 const CHANCE_DEVIATIONS: f64 = 4.0;
+/// Whatever the others take, none may take longer than what everybody notices…
+const LONGEST_MS: f64 = 250.0;
 /// What the machine alone does counts for nobody: for an acknowledgement, server, Postgres, server and generator wake up
 /// in turn, each as late as the generator's own timer. That includes what the generator does for its slow viewers.
 const WAKE_UPS: f64 = 4.0;
@@ -128,6 +130,12 @@ fn undisturbed(promise: &'static str, calm: &[f64], disturbed: &[f64], own_timer
             disturbed.len()
         )
     });
+    let longest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let (was_longest, is_longest) = (longest(calm), longest(disturbed));
+    let longest_allowed = LONGEST_MS.max(was_longest * RATIO).max(WAKE_UPS * own_timer.ms_at(1.0));
+    check.examine(is_longest <= longest_allowed, || {
+        format!("one takes {is_longest:.0} ms beside them; the longest without takes {was_longest:.0} ms")
+    });
     check.examined = (calm.len() + disturbed.len()) as u64;
     check.figure("without", spread_ms(calm));
     check.figure("beside_them", spread_ms(disturbed));
@@ -163,6 +171,9 @@ mod tests {
             undisturbed("P6", &calm, &disturbed, &own_timer(4)).holds(),
             "the machine itself was as late"
         );
+        let mut disturbed = vec![5.0; 200];
+        disturbed[7] = 1_000.0;
+        assert!(!undisturbed("P6", &calm, &disturbed, &own_timer(1)).holds(), "one is stuck");
         assert!(!undisturbed("P6", &[], &[], &own_timer(1)).holds(), "nothing was measured");
     }
 }

@@ -90,9 +90,6 @@ pub struct CompareArgs {
     /// With --prepare: a work tree of uWebSockets, with its uSockets inside, to build that peer from
     #[arg(long, value_name = "DIR")]
     pub uwebsockets: Option<PathBuf>,
-    /// With --prepare: build sockudo, too (nine minutes)
-    #[arg(long)]
-    pub with_sockudo: bool,
 }
 
 impl CompareArgs {
@@ -135,7 +132,7 @@ impl Contestant {
     fn all(args: &CompareArgs) -> Vec<Self> {
         // Ours first: its changes say how long everybody's messages are.
         let ours = Self::Ours(OurServer { binary: args.server.clone() });
-        let peers = peers::all(args.with_sockudo).into_iter().map(Self::Peer);
+        let peers = peers::all().into_iter().map(Self::Peer);
         std::iter::once(ours).chain(peers).collect()
     }
 

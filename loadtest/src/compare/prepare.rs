@@ -30,9 +30,6 @@ pub fn prepare(args: &CompareArgs) -> Result<()> {
     let mut script = Command::new("bash");
     script.arg(cache.join(SCRIPT)).arg(&cache);
     script.arg(args.uwebsockets.as_deref().map(std::path::absolute).transpose()?.unwrap_or_default());
-    if args.with_sockudo {
-        script.arg("with-sockudo");
-    }
     let status = script.status().context("running bash")?;
     ensure!(status.success(), "{SCRIPT} ended with {status}");
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::idle::Idle;
-use super::peers::RAW;
+use super::peers::{OURS, RAW};
 use super::statistics::{ByRound, Spread, quantile, ratios};
 use super::workload::{Cell, IN_FLIGHT, Visit, Workload};
 use crate::crowd::round3;
@@ -161,6 +161,16 @@ impl Comparison {
         ratios(&row.cost(kind), &self.raw(kind.reference()))
     }
 
+    /// Our server over that one, in the same rounds.
+    fn ours_over(&self, row: &Row, kind: Kind) -> Option<Spread> {
+        let ours = self.rows.iter().find(|row| row.name == OURS)?;
+        ratios(&ours.cost(kind), &row.cost(kind))
+    }
+
+    fn last_viewer_p99_ratio(&self, row: &Row) -> Option<f64> {
+        Some(row.last_viewer_p99()? / self.find_raw()?.last_viewer_p99().filter(|p99| *p99 > 0.0)?)
+    }
+
     fn last_viewer_ratio(&self, row: &Row) -> Option<Spread> {
         ratios(&row.last_viewer(), &self.find_raw().map(Row::last_viewer).unwrap_or_default())
     }
@@ -197,6 +207,7 @@ impl Comparison {
                 let cell = json!({
                     "server_us_per_delivery": spread(microseconds),
                     "ratio_to_raw": spread(self.ratio(row, *kind)),
+                    "amphi_over_it": spread(self.ours_over(row, *kind)),
                     "rounds": row.visits.iter().map(|visit| visit.as_ref().map(|visit| cell_json(kind.of(visit))))
                         .collect::<Vec<_>>(),
                 });
@@ -209,6 +220,7 @@ impl Comparison {
                 "p50_ms": spread(Spread::of(row.last_viewer().into_iter().flatten())),
                 "p50_ratio_to_raw": spread(self.last_viewer_ratio(row)),
                 "p99_ms_of_all_rounds": row.last_viewer_p99().map(round3),
+                "p99_ratio_to_raw": self.last_viewer_p99_ratio(row).map(round3),
             },
             "idle": row.idle.map(|idle| json!({
                 "kib_per_connection": round3(idle.kib), "kernel_kib_per_connection": round3(idle.kernel_kib),
@@ -221,10 +233,11 @@ impl Comparison {
     /// The table, ready for a README.
     pub fn to_markdown(&self) -> String {
         let mut lines = vec![
-            "| server | steady, × raw | one by one, × raw | 8 in flight, × raw one by one | last viewer, p50 × raw | \
-             p50 · p99 (ms) | CPU per delivery, steady (µs) | KiB per idle connection |"
+            "| server | steady, × raw | one by one, × raw | 8 in flight, × raw one by one | amphi ÷ it, steady · one by \
+             one | last viewer, p50 × raw | p99 of all, × raw | p50 · p99 (ms) | CPU per delivery, steady (µs) | KiB per \
+             idle connection |"
                 .to_owned(),
-            "|---|---|---|---|---|---|---|---|".to_owned(),
+            "|---|---|---|---|---|---|---|---|---|---|".to_owned(),
         ];
         let tried = self.rows.iter().filter(|row| row.not_tried.is_none());
         lines.extend(tried.clone().map(|row| self.line(row)));
@@ -244,7 +257,7 @@ impl Comparison {
 
     fn line(&self, row: &Row) -> String {
         if let Some(how) = &row.failed {
-            return format!("| {} | FAILED: {} | | | | | | |", row.name, how.replace('|', "/"));
+            return format!("| {} | FAILED: {} | | | | | | | | |", row.name, how.replace('|', "/"));
         }
         let [steady, closed, in_flight] = Kind::ALL.map(|kind| told(self.ratio(row, kind)));
         let median = |values: ByRound| Spread::of(values.into_iter().flatten());
@@ -254,8 +267,13 @@ impl Comparison {
             median(row.cost(Kind::Steady)).map_or(String::new(), |spread| format!("{:.1}", spread.median));
         let idle = row.idle.map_or(String::new(), |idle| format!("{:.1}", idle.kib.max(0.0)));
         let ratio = told(self.last_viewer_ratio(row));
+        let p99_ratio = self.last_viewer_p99_ratio(row).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+        let [over_steady, over_closed] = [Kind::Steady, Kind::Closed].map(|kind| {
+            self.ours_over(row, kind).map_or(String::new(), |spread| format!("{:.2}", spread.median))
+        });
         format!(
-            "| {} | {steady} | {closed} | {in_flight} | {ratio} | {p50} · {p99} | {cost} | {idle} |",
+            "| {} | {steady} | {closed} | {in_flight} | {over_steady} · {over_closed} | {ratio} | {p99_ratio} | {p50} · \
+             {p99} | {cost} | {idle} |",
             row.name
         )
     }
@@ -342,6 +360,7 @@ mod tests {
 
     fn comparison() -> Comparison {
         let raw = row(RAW, vec![visit(10.0, 8.0, 8.0, 20.0), visit(20.0, 16.0, 16.0, 40.0)]);
+        let ours = row(OURS, vec![visit(6.0, 6.0, 2.0, 22.0), visit(10.4, 16.7, 6.0, 44.0)]);
         let mut peer = row("peer", vec![visit(11.0, 9.0, 2.0, 22.0), visit(24.0, 20.0, 6.0, 44.0)]);
         peer.idle = Some(Idle { kib: 1.25, kernel_kib: 9.0 });
         let mut failing = row("failing", vec![visit(1.0, 1.0, 1.0, 1.0)]);
@@ -357,7 +376,7 @@ mod tests {
             message_bytes: 300,
             machine: machine(),
             seconds: 61.0,
-            rows: vec![raw, peer, failing, absent, other],
+            rows: vec![ours, raw, peer, failing, absent, other],
         }
     }
 
@@ -367,10 +386,10 @@ mod tests {
         let line = |name: &str| table.lines().find(|line| line.contains(name)).unwrap().to_owned();
         assert_eq!(
             line("| peer |"),
-            "| peer | 1.15 (1.10–1.20) | 1.19 (1.12–1.25) | 0.31 (0.25–0.38) | 1.10 (1.10–1.10) | 33.0 · 44.0 | \
-             17.5 | 1.2 |"
+            "| peer | 1.15 (1.10–1.20) | 1.19 (1.12–1.25) | 0.31 (0.25–0.38) | 0.49 · 0.75 | 1.10 (1.10–1.10) | 1.10 | \
+             33.0 · 44.0 | 17.5 | 1.2 |"
         );
-        assert_eq!(line("| failing |"), "| failing | FAILED: round 2: message 3 / again | | | | | | |");
+        assert_eq!(line("| failing |"), "| failing | FAILED: round 2: message 3 / again | | | | | | | | |");
         assert_eq!(line("absent"), "- absent: not tried: no such program.");
         assert_eq!(line("not asked"), "- not asked for: other.");
     }

@@ -53,7 +53,7 @@ pub trait Peer {
 }
 
 /// All peers, in the order in which they are told.
-pub fn all(with_sockudo: bool) -> Vec<Box<dyn Peer>> {
+pub fn all() -> Vec<Box<dyn Peer>> {
     let mut peers: Vec<Box<dyn Peer>> = vec![
         Box::new(raw::PLAIN),
         Box::new(naive::Naive),
@@ -64,7 +64,7 @@ pub fn all(with_sockudo: bool) -> Vec<Box<dyn Peer>> {
         Box::new(cowboy::Cowboy),
         Box::new(nats::Nats),
         Box::new(mosquitto::Mosquitto),
-        Box::new(sockudo::Sockudo { wanted: with_sockudo }),
+        Box::new(sockudo::Sockudo),
     ];
     peers.extend(raw::DESIGNS.map(|design| Box::new(design) as Box<dyn Peer>));
     peers

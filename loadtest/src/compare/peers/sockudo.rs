@@ -6,10 +6,7 @@ use super::{Peer, Running};
 use crate::compare::stage::Stage;
 
 /// See the [module](self).
-pub struct Sockudo {
-    /// It takes nine minutes to build.
-    pub wanted: bool,
-}
+pub struct Sockudo;
 
 impl Peer for Sockudo {
     fn name(&self) -> &'static str {
@@ -21,7 +18,7 @@ impl Peer for Sockudo {
     }
 
     fn missing(&self, _stage: &Stage) -> Option<String> {
-        Some(if self.wanted { "its dialect is not written" } else { "nine minutes of building" }.to_owned())
+        Some("its dialect, that of Pusher, is not written".to_owned())
     }
 
     fn start(&self, _stage: &Stage) -> Result<Running> {
