@@ -8,6 +8,23 @@ pub fn sockets_max() -> usize {
     connections_max().saturating_sub(PAGE_CONNECTIONS_RESERVED)
 }
 
+/// Fewer are worth a word in every log: a large amphi with its spectators, 2.5 connections each, would not fit.
+const ENOUGH: usize = 4_000;
+
+/// Says in the log how many fit, and what to do where that is few.
+pub fn announce() {
+    let (connections, live) = (connections_max(), sockets_max());
+    if live < ENOUGH {
+        tracing::warn!(
+            connections,
+            live,
+            "few connections fit, others are told to come back: raise the hard limit of descriptors (LimitNOFILE=, ulimit -Hn)"
+        );
+    } else {
+        tracing::info!(connections, live, "so many connections fit");
+    }
+}
+
 /// Raises the soft limit to the hard one, and says how many connections fit.
 pub fn connections_max() -> usize {
     let limit = match getrlimit(Resource::RLIMIT_NOFILE) {

@@ -1,4 +1,7 @@
-//! `amphi import`: from the files people really send to an amphi, all or nothing.
+//! `amphi import`: from the files people really send to an amphi.
+//!
+//! Nothing is created while anything in the files is wrong. Creating many amphis is not one transaction: what interrupts
+//! it leaves those of the lines before, and the same command goes on with the others.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use amphi_portal::people;
 use anyhow::{Context as _, bail};
 use chrono_tz::Tz;
 use clap::Args;
+use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -25,6 +29,7 @@ use crate::database::{Database, DatabaseSettings};
 use crate::manifest::{Defaults, Planned, read_manifest};
 use crate::opening::{parse_duration, parse_opening};
 use crate::policies::PolicyArguments;
+use crate::publish::{Stage, draft_room, stage};
 use crate::site::registry;
 
 /// What `amphi import` may be told.
@@ -46,7 +51,8 @@ pub struct ImportArguments {
     period: Option<Period>,
     /// Beaucoup d’amphis à la fois : un CSV, une ligne par amphi, aux colonnes titre, semestre, internes, postes,
     /// ouverture (les jours séparés par « | »), et si besoin tour, fuseau et options (les options de cette
-    /// commande) ; les fichiers sont cherchés à côté de lui, et rien n’est créé tant qu’une ligne est fausse
+    /// commande) ; les fichiers sont cherchés à côté de lui, et rien n’est créé tant qu’une ligne est fausse. À
+    /// relancer sans crainte : un amphi du même titre pour le même semestre n’est pas créé deux fois
     #[arg(long, value_name = "FICHIER", conflicts_with_all = ["interns", "posts", "title", "period", "opening"])]
     manifest: Option<PathBuf>,
     /// Fuseau horaire de l’amphi
@@ -63,7 +69,7 @@ pub struct ImportArguments {
     /// Montre la liste d’appel telle qu’elle sera, sans rien enregistrer
     #[arg(long)]
     dry_run: bool,
-    /// Publie aussitôt : la liste, les postes et les heures ne changent plus
+    /// Publie aussitôt : la liste, les postes et les heures ne changent plus ; sinon, c’est un brouillon (amphi publish)
     #[arg(long, conflicts_with = "dry_run")]
     publish: bool,
 }
@@ -149,11 +155,36 @@ async fn import_one(arguments: ImportArguments) -> anyhow::Result<()> {
     let created = create(&database.pool, &registry, &frame, lists, arguments.publish).await;
     registry.stop().await?;
     database.close().await?;
-    println!("amphi {}", created?);
+    let amphi = created?;
+    println!("amphi {amphi}");
+    if !arguments.publish {
+        eprintln!("C’est un brouillon : personne n’est convoqué. Pour le publier : amphi publish {amphi}");
+    }
     Ok(())
 }
 
-/// One amphi for each line of `manifest`; none while a line is wrong.
+/// What became of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Became {
+    /// A new amphi.
+    Created,
+    /// The list of a draft that an earlier run had left, or begun.
+    SetAnew,
+    /// Nothing: its amphi is published.
+    LeftAlone,
+}
+
+impl Became {
+    fn said(self) -> &'static str {
+        match self {
+            Self::Created => "",
+            Self::SetAnew => "\tbrouillon repris",
+            Self::LeftAlone => "\tdéjà publié, laissé tel quel",
+        }
+    }
+}
+
+/// One amphi for each line of `manifest`; none while a line is wrong, and none twice.
 async fn import_many(arguments: &ImportArguments, manifest: &Path) -> anyhow::Result<()> {
     let defaults =
         Defaults { time_zone: &arguments.time_zone, turn: arguments.turn, policies: &arguments.policies };
@@ -176,13 +207,19 @@ async fn import_many(arguments: &ImportArguments, manifest: &Path) -> anyhow::Re
     }
     let database = Database::open(&arguments.database).await?;
     let registry = registry(&database.pool, Arc::new(SystemClock::real())).await?;
-    let mut created = Ok(());
-    for Planned { line, frame, ranked, posts } in planned {
-        match establish(&database.pool, &registry, &frame, &ranked, &posts, arguments.publish).await {
-            Ok(amphi) => println!("amphi {amphi}\t{}", frame.title),
+    let (mut done, mut created, mut left_alone) = (Ok(()), 0, 0);
+    for planned in &planned {
+        match bring_about(&database.pool, &registry, planned, arguments.publish).await {
+            Ok((amphi, became)) => {
+                println!("amphi {amphi}\t{}{}", planned.frame.title, became.said());
+                created += usize::from(became == Became::Created);
+                left_alone += usize::from(became == Became::LeftAlone);
+            }
             Err(error) => {
-                created = Err(error.context(format!(
-                    "ligne {line} : l’amphi n’a pas pu être créé ; ceux des lignes précédentes le sont"
+                done = Err(error.context(format!(
+                    "ligne {} : l’amphi n’a pas pu être créé ; ceux des lignes précédentes le sont. La même commande \
+                     reprend ici",
+                    planned.line
                 )));
                 break;
             }
@@ -190,7 +227,59 @@ async fn import_many(arguments: &ImportArguments, manifest: &Path) -> anyhow::Re
     }
     registry.stop().await?;
     database.close().await?;
-    created
+    eprintln!("{created} amphi(s) créé(s), {left_alone} déjà publié(s).");
+    if !arguments.publish {
+        eprintln!(
+            "Ce sont des brouillons : personne n’est convoqué. Pour les publier : amphi publish AMPHI…"
+        );
+    }
+    done
+}
+
+/// Creates the amphi of a line, or goes on with the one that there is of that title and semester: what is published is
+/// left as it is, a draft gets the list of this line. An annulled one does not count: it may be held anew.
+async fn bring_about(
+    pool: &PgPool,
+    registry: &Registry,
+    planned: &Planned,
+    publish: bool,
+) -> anyhow::Result<(AmphiId, Became)> {
+    let Planned { frame, ranked, posts, .. } = planned;
+    let known = sqlx::query!(
+        "SELECT id FROM amphis WHERE title = $1 AND period = $2 ORDER BY id",
+        frame.title.as_str(),
+        String::from(frame.period),
+    )
+    .fetch_all(pool)
+    .await?;
+    let (mut draft, mut annulled) = (None, 0);
+    for amphi in known.into_iter().map(|known| AmphiId(known.id)) {
+        match stage(registry, amphi).await? {
+            Some(Stage::Published) => return Ok((amphi, Became::LeftAlone)),
+            Some(Stage::Annulled) => annulled += 1,
+            Some(Stage::Draft | Stage::Empty) => draft = draft.or(Some(amphi)),
+            None => {}
+        }
+    }
+    let (room, became) = match draft {
+        Some(amphi) => (draft_room(pool, registry, amphi).await?, Became::SetAnew),
+        None => {
+            let amphi = AmphiId(line_id(&frame.title, frame.period, annulled));
+            (registry.create(amphi, &frame.title, frame.period).await?, Became::Created)
+        }
+    };
+    set_up(pool, &room, frame, ranked, posts, publish).await?;
+    Ok((room.id(), became))
+}
+
+/// The id of a line's amphi: the same in every run, so that two runs at once do not create it twice.
+fn line_id(title: &str, period: Period, annulled_before: usize) -> Uuid {
+    let digest: [u8; 32] =
+        Sha256::digest(format!("{}\n{annulled_before}\n{title}", String::from(period))).into();
+    let (half, _) = digest.split_at(16);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(half);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// A zone known by its IANA name.
@@ -294,17 +383,31 @@ async fn establish(
     posts: &[ImportedPost],
     publish: bool,
 ) -> anyhow::Result<AmphiId> {
+    let amphi = AmphiId(Uuid::now_v7());
+    let room = registry.create(amphi, &frame.title, frame.period).await?;
+    set_up(pool, &room, frame, ranked, posts, publish).await?;
+    Ok(amphi)
+}
+
+/// Gives a draft its list, posts and hours, whatever it had before, and publishes it if asked to.
+async fn set_up(
+    pool: &PgPool,
+    room: &Room,
+    frame: &Frame,
+    ranked: &[(ImportedIntern, RankBasis)],
+    posts: &[ImportedPost],
+    publish: bool,
+) -> anyhow::Result<()> {
     let people: Vec<ImportedIntern> = ranked.iter().map(|(intern, _)| intern.clone()).collect();
     let ids = people::register(pool, &people).await?;
     let draft = setup(frame, ranked, &ids, posts);
-    let amphi = AmphiId(Uuid::now_v7());
-    let room = registry.create(amphi, &frame.title, frame.period).await?;
-    people::seat(pool, amphi, &ids).await?;
-    administrate(&room, Command::Draft(Box::new(draft))).await?;
+    people::unseat(pool, room.id()).await?;
+    people::seat(pool, room.id(), &ids).await?;
+    administrate(room, Command::Draft(Box::new(draft))).await?;
     if publish {
-        administrate(&room, Command::Publish).await?;
+        administrate(room, Command::Publish).await?;
     }
-    Ok(amphi)
+    Ok(())
 }
 
 /// Issues a command as the administrator who runs this program.
@@ -314,5 +417,26 @@ pub async fn administrate(room: &Room, command: Command) -> anyhow::Result<()> {
     match outcome.context("l’amphi ne répond pas")? {
         Outcome::Done { .. } | Outcome::Held { .. } => Ok(()),
         Outcome::Refused { rejection } => bail!("l’amphi refuse : {rejection}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use amphi_engine::core::Half;
+
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_id_in_every_run_and_another_line_another() {
+        let period = |year| Period { year, half: Half::May };
+        let first = line_id("Psychiatrie, Lille", period(2027), 0);
+        assert_eq!(first, line_id("Psychiatrie, Lille", period(2027), 0));
+        assert_eq!(first.get_version_num(), 8);
+        let others = [
+            line_id("Psychiatrie, Nice", period(2027), 0),
+            line_id("Psychiatrie, Lille", period(2028), 0),
+            line_id("Psychiatrie, Lille", period(2027), 1),
+        ];
+        assert!(others.iter().all(|other| *other != first));
     }
 }

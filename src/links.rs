@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::database::{Database, DatabaseSettings};
+use crate::public_url::parse_public_url;
 
 /// What `amphi links` may be told.
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ pub struct LinksArguments {
     #[arg(long)]
     json: bool,
     /// Adresse publique du site ; par défaut, celle du serveur démarré en dernier
-    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
     public_url: Option<String>,
 }
 
@@ -43,7 +44,7 @@ pub async fn run(arguments: LinksArguments) -> anyhow::Result<()> {
     let database = Database::open(&arguments.database).await?;
     let key = LinkKey::load(&database.pool).await?;
     let public_url = match arguments.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
+        Some(url) => url,
         None => LinkKey::address(&database.pool)
             .await?
             .context("aucun serveur n’a encore démarré sur cette base : indiquez --public-url")?,

@@ -1,23 +1,28 @@
-//! Wiring of the mails: who tells, who sends, and where to; nothing of what is said.
+//! Wiring of the mails: who tells, who sends, and where to; nothing of what is said. `amphi mails`, for whoever looks
+//! after them.
 
 use std::sync::Arc;
 
-use amphi_engine::clock::SystemClock;
-use amphi_engine::core::Millis;
+use amphi_engine::clock::{SystemClock, wall_clock_now};
+use amphi_engine::core::{AmphiId, Millis};
 use amphi_engine::registry::Registry;
 use amphi_portal::links::LinkKey;
 use amphi_portal::mail::announcing::{Announcer, MOVES_OVER};
-use amphi_portal::mail::sender::{MailServer, Sender, mailbox};
+use amphi_portal::mail::retry::{Retried, retry};
+use amphi_portal::mail::sender::{Sender, mailbox};
+use amphi_portal::mail::server::MailServer;
 use amphi_portal::mail::sink::MailSink;
 use amphi_portal::mail::{MailSite, Recipient, sink_pages};
 use anyhow::Context as _;
 use axum::Router;
-use clap::Args;
+use clap::{Args, Subcommand};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
+use crate::database::{Database, DatabaseSettings};
 use crate::opening::parse_duration;
 
 /// What a server may be told about mails.
@@ -140,4 +145,39 @@ impl Mails {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// What `amphi mails` may be told.
+#[derive(Debug, Args)]
+pub struct MailsArguments {
+    #[command(subcommand)]
+    command: MailsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MailsCommand {
+    /// Remet en attente les courriels abandonnés, une fois réparé ce pour quoi le serveur de courriel les refusait
+    Retry(RetryArguments),
+}
+
+#[derive(Debug, Args)]
+struct RetryArguments {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    /// L’amphi ; par défaut, tous
+    amphi: Option<Uuid>,
+}
+
+/// Does what is asked for with the mails of a database; a server may be running.
+pub async fn run(arguments: MailsArguments) -> anyhow::Result<()> {
+    let MailsCommand::Retry(RetryArguments { database, amphi }) = arguments.command;
+    let database = Database::open(&database).await?;
+    let retried = retry(&database.pool, amphi.map(AmphiId), wall_clock_now()).await;
+    database.close().await?;
+    let Retried { waiting, left } = retried?;
+    println!("{waiting} courriel(s) remis en attente ; le serveur qui tourne, ou le prochain, les envoie.");
+    if left > 0 {
+        println!("{left} restent abandonnés : leur texte n’est plus gardé, ou leur code a expiré.");
+    }
+    Ok(())
 }

@@ -14,6 +14,8 @@ mod minutes;
 mod opening;
 mod policies;
 mod private_postgres;
+mod public_url;
+mod publish;
 mod robots;
 mod serve;
 mod site;
@@ -44,12 +46,16 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Crée un amphi à partir de la liste des internes et de celle des postes (CSV ou XLSX)
     Import(import::ImportArguments),
+    /// Publie des amphis créés en brouillon : leur liste, leurs postes et leurs heures ne changent plus
+    Publish(publish::PublishArguments),
     /// Donne les liens personnels d’un amphi
     Links(links::LinksArguments),
     /// Écrit le journal d’un amphi dans un fichier que chacun peut vérifier
     Export(export::ExportArguments),
     /// Établit le procès-verbal d’une séance, à partir de son journal
     Minutes(minutes::MinutesArguments),
+    /// S’occupe des courriels
+    Mails(mails::MailsArguments),
     /// Sauvegarde toute la base, séances en cours comprises
     Backup(backup::BackupArguments),
     /// Restaure une sauvegarde et la prouve : chaque journal relu, chaque place comparée
@@ -68,9 +74,11 @@ fn main() -> std::process::ExitCode {
                 Command::Demo(arguments) => demo::run(arguments).await,
                 Command::Serve(arguments) => serve::run(arguments).await,
                 Command::Import(arguments) => import::run(arguments).await,
+                Command::Publish(arguments) => publish::run(arguments).await,
                 Command::Links(arguments) => links::run(arguments).await,
                 Command::Export(arguments) => export::run(arguments).await,
                 Command::Minutes(arguments) => minutes::run(arguments).await,
+                Command::Mails(arguments) => mails::run(arguments).await,
                 Command::Backup(arguments) => backup::backup(arguments).await,
                 Command::Restore(arguments) => backup::restore(arguments).await,
                 Command::Verify(arguments) => verify::run(&arguments),

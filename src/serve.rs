@@ -10,9 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseSettings};
+use crate::descriptors;
 use crate::mails::{MailArguments, MailSettings};
 use crate::metrics::{MetricsArguments, MetricsPage};
 use crate::opening::parse_instant;
+use crate::public_url::{needed, parse_public_url};
 use crate::site::{Site, clock, registry};
 
 /// How long open requests may take to end once we are told to stop.
@@ -26,8 +28,9 @@ pub struct ServeArguments {
     /// Adresse et port d’écoute (port 0 : un port libre)
     #[arg(long, env = "AMPHI_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADRESSE")]
     listen: SocketAddr,
-    /// Adresse publique du site, sans barre finale ; par défaut, celle d’écoute
-    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL")]
+    /// Adresse du site telle que les navigateurs la montrent, par exemple https://amphi.exemple.fr ; par défaut celle
+    /// d’écoute, si c’en est une
+    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
     public_url: Option<String>,
     /// Répétition : l’horloge va N fois plus vite que le temps réel
     #[arg(long, default_value_t = 1.0, value_name = "N")]
@@ -43,7 +46,7 @@ pub struct ServeArguments {
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
-    let public_url = arguments.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    let public_url = needed(arguments.public_url, arguments.listen)?;
     let mails = MailSettings::of_server(arguments.mails, arguments.listen.ip().is_loopback())?;
     // Before anything that is measured is begun.
     let metrics = MetricsPage::open(&arguments.metrics).await?;
@@ -51,6 +54,7 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("l’adresse {} n’est pas libre", arguments.listen))?;
     let database = Database::open_for_server(&arguments.database).await?;
+    descriptors::announce();
     let clock = clock(&database.pool, arguments.speed, arguments.clock_start).await?;
     let registry = registry(&database.pool, clock).await?;
     let (opened, failed) = registry.open_unfinished().await?;

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use crate::descriptors::{connections_max, sockets_max};
 use crate::mails::{MailSettings, Mails};
 use crate::metrics;
+use crate::public_url::{lead_home, reached_at};
 
 /// The clock of this run: the real one, or a compressed one for rehearsals.
 ///
@@ -64,7 +65,7 @@ impl Site {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<(Self, tokio::task::JoinHandle<()>)> {
         let address = listener.local_addr().context("l’adresse d’écoute")?;
-        let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
+        let public_url = public_url.unwrap_or_else(|| reached_at(address));
         let links = LinkKey::load(pool).await?;
         LinkKey::publish_address(pool, &public_url).await?;
         let (mails, mail_pages) = Mails::start(mails, pool, &registry, &links, &public_url, speed).await?;
@@ -86,7 +87,11 @@ impl Site {
         tokio::spawn(async move { watching.watch_passes().await });
         let following = Arc::clone(&portal);
         tokio::spawn(async move { following.watch_proxies().await });
+        let forgetting = Arc::clone(&portal);
+        tokio::spawn(async move { forgetting.watch_retention().await });
         let routes = router(portal).merge(mail_pages.unwrap_or_default());
+        let home: Arc<str> = Arc::from(public_url.as_str());
+        let routes = routes.layer(axum::middleware::from_fn_with_state(home, lead_home));
         let routes = routes.layer(axum::middleware::from_fn(metrics::time_request));
         let served = tokio::spawn(connections::serve(listener, routes, connections_max(), stop));
         Ok((Self { public_url, registry, links, mails }, served))

@@ -90,6 +90,18 @@ target/debug/amphi-loadtest whole \
     --speed 900 --viewers 1500 --missing 5 --cuts 20 --timer-tolerance-ms 2000 >target/whole.json
 grep -E '"(ok|assignments|deliveries|reconnections)"' target/whole.json
 
+say "every scenario of the load generator, small: nothing is lost or wrong, whatever the goals"
+small() { target/debug/amphi-loadtest "$@" --server target/debug/amphi >"target/small-$*.json" 2>"target/small-$*.txt" ||
+    { cat "target/small-$*.txt"; return 1; }; }
+in_a_row() { local scenario; for scenario in "$@"; do
+    # shellcheck disable=SC2086
+    small $scenario || return 1
+done; }
+# Two at a time: most of it waits.
+in_a_row room burst growth & others=$!
+in_a_row overload national-day "national-day --kill" storm commands
+wait "$others"
+
 say "chaos: server and Postgres killed, frozen, cut and raced"
 # No power is cut here either: in memory, where there is room, times say something of us and not of a busy disk.
 in_memory=${TMPDIR:-/tmp}

@@ -40,8 +40,20 @@ async fn session(house: &House) -> (Server, Amphi) {
     (server, amphi)
 }
 
+/// A session without turns that is over: rank 1 has what was wished for, and the others have wished for nothing.
+async fn choice_by_wishes(house: &House) -> Amphi {
+    let flags = ["--opening", OPENING, "--round", "by-wishes"];
+    let amphi = house.import_with("lille-pediatrie", &flags).await;
+    let mut administrator = Client::administrator(&amphi).await;
+    administrator.done(json!({ "action": "open" })).await;
+    let wishes = json!({ "action": "set_wishes", "wishes": [1, 2], "safety_net": "never" });
+    Client::intern(&amphi, 1).await.done(wishes).await;
+    administrator.done(json!({ "action": "close" })).await;
+    amphi
+}
+
 /// The pages in their states, and what has to be done to see them.
-fn views(amphi: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
+fn views(amphi: &Amphi, by_wishes: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
     let control = || amphi.administrator.clone();
     vec![
         ("an intern who waits", amphi.intern(40).to_owned(), None),
@@ -64,6 +76,10 @@ fn views(amphi: &Amphi) -> Vec<(&'static str, String, Option<&'static str>)> {
         ("the journal in words", format!("{}/journal", amphi.path("regie")), None),
         ("a proxy in the control room", amphi.path("regie/procuration/40"), None),
         ("the public screen", amphi.spectator.clone(), None),
+        ("an intern of a choice by wishes", by_wishes.intern(1).to_owned(), None),
+        ("their result", by_wishes.path("rang/1/resultat"), None),
+        ("the control room of a choice by wishes", by_wishes.administrator.clone(), None),
+        ("the result of a choice by wishes", by_wishes.path("regie/resultat"), None),
         ("the entrance", "/".to_owned(), None),
         ("an address that does not exist", "/nulle-part".to_owned(), None),
     ]
@@ -92,10 +108,11 @@ const SENDS_A_FORM: &str = "#donner button";
 async fn every_page_fits_a_phone_and_has_names_and_targets() {
     let house = House::new();
     let (server, amphi) = session(&house).await;
+    let by_wishes = choice_by_wishes(&house).await;
     let phone = Browser::open().await;
     phone.be_a_phone(360, 780).await;
     let mut faults = Vec::new();
-    for (view, address, tap) in views(&amphi) {
+    for (view, address, tap) in views(&amphi, &by_wishes) {
         show(&phone, &server, &address, tap).await;
         let wide = phone.js(SIDEWAYS).await;
         if wide != json!([]) {
@@ -124,13 +141,14 @@ async fn every_page_fits_a_phone_and_has_names_and_targets() {
 async fn every_page_can_be_read_in_light_and_in_dark() {
     let house = House::new();
     let (server, amphi) = session(&house).await;
+    let by_wishes = choice_by_wishes(&house).await;
     let browser = Browser::open().await;
     let mut faults = Vec::new();
     for scheme in ["light", "dark"] {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" }]);
         browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
-        for (view, address, tap) in views(&amphi) {
+        for (view, address, tap) in views(&amphi, &by_wishes) {
             show(&browser, &server, &address, tap).await;
             let light = browser.js(BACKGROUND_LUMINANCE).await.as_f64().unwrap();
             if (light > 0.5) != (scheme == "light") {

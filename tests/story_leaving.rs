@@ -94,6 +94,17 @@ async fn s9_s7_who_signs_out_or_is_turned_out_is_out_and_who_never_comes_in_is_n
     assert_eq!(blocked.closed().await, 4502);
     administrator.done(json!({ "action": "open" })).await;
 
+    // Whoever takes something away leaves a line in the log, which is at warnings (domain 7).
+    let desk = sign_in(&server, &amphi.administrator).await;
+    for page in ["journal.jsonl", "pv"] {
+        let taken = ask(&server, &format!("GET {}", amphi.path(page)), &desk).await;
+        assert!(taken.starts_with("HTTP/1.1 200"), "{taken}");
+    }
+    let log = server.complaints();
+    for line in ["amphi::audit", "a journal was exported", "minutes were drawn up"] {
+        assert!(log.contains(line), "{line} is not in: {log}");
+    }
+
     let mut rest = Vec::new();
     within("a handshake that is not finished ends", never.read_to_end(&mut rest)).await.unwrap();
     house.close(server).await;

@@ -1,5 +1,6 @@
 //! Somebody who may not take part is found too late: the administrator looks at what going back would
 //! undo, goes back with a reason, and those affected see it and choose again. The journal keeps both.
+//! Where a turn let go by is lost, one choice is undone: whoever made it chooses again, and nobody else.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
@@ -8,7 +9,7 @@ mod support;
 use serde_json::json;
 use support::browser::Browser;
 use support::client::Client;
-use support::house::{House, LATE_START};
+use support::house::{House, LATE_START, OPENING};
 use support::journal::event;
 
 /// Posts of `samples/lille-pediatrie` with one seat, and with three.
@@ -112,6 +113,56 @@ async fn r3_7_a_rewind_is_previewed_reasoned_seen_and_chosen_anew() {
         .collect();
     assert_eq!(of_rank_3, [OTHER_SINGLE, SINGLE]);
     for browser in [desk, phone, wall] {
+        browser.close().await;
+    }
+    house.close(server).await;
+}
+
+#[tokio::test]
+async fn r3_6_r3_7_under_forfeit_whoever_lost_a_choice_chooses_again_and_whoever_let_a_turn_go_does_not() {
+    let house = House::new();
+    let server = house.serve(&LATE_START).await;
+    let flags = ["--opening", OPENING, "--late", "forfeit"];
+    let amphi = house.import_with("lille-pediatrie", &flags).await;
+    Client::administrator(&amphi).await.done(json!({ "action": "open" })).await;
+    let [undone, gone_by] = [Browser::open().await, Browser::open().await];
+    undone.goto(amphi.intern(1)).await;
+    gone_by.goto(amphi.intern(2)).await;
+    for browser in [&undone, &gone_by] {
+        browser.sees("#connexion[data-etat=connecte]").await;
+        browser.js("window.never_reloaded = true").await;
+    }
+    Client::intern(&amphi, 1).await.choose_in_turn(TRIPLE).await;
+    undone.sees("#mon-tour[data-etat=place]").await;
+
+    // In turn, the page says what letting it go would cost; then that it did, and promises nothing.
+    gone_by.sees("#mon-tour[data-etat=tour]").await;
+    for part in ["#mon-tour .tour-conseil", "#passer-bloc p"] {
+        let said = gone_by.text(part).await;
+        assert!(said.contains("ne pourrez plus choisir"), "{part}: {said}");
+    }
+    let ends = json!({ "action": "end_turn", "rank": 2, "reason": "Ne répond pas" });
+    Client::administrator(&amphi).await.done(ends).await;
+    gone_by.sees("#mon-tour[data-etat=retard]").await;
+    gone_by.sees("#postes[data-choix=non]").await;
+    let announced = "document.getElementById('alertes-vocales').textContent.includes('ne se rattrape pas')";
+    gone_by.sees_that(announced).await;
+
+    // A choice undone is another matter: its page opens the list again, and the choice is taken.
+    let annuls = json!({ "action": "annul_choice", "rank": 1, "reason": "Erreur de saisie" });
+    Client::administrator(&amphi).await.done(annuls).await;
+    undone.sees("#mon-tour[data-etat=retard]").await;
+    undone.sees("#postes[data-choix=oui]").await;
+    let notice = undone.text("#defait").await;
+    assert!(notice.contains("Erreur de saisie") && notice.contains("Choisissez dès maintenant"), "{notice}");
+    undone.tap(&format!("[data-poste='{TRIPLE}'] .choisir")).await;
+    undone.sees_shown("dialog#confirmation[open] #confirmer").await;
+    undone.tap("#confirmer").await;
+    undone.sees_shown("#mon-tour[data-etat=place] #recu[data-code]").await;
+    assert_eq!(gone_by.attribute("#postes", "data-choix").await.as_deref(), Some("non"));
+    for browser in [undone, gone_by] {
+        assert_eq!(browser.js("return window.never_reloaded").await, json!(true));
+        assert_eq!(browser.console().await, [""; 0]);
         browser.close().await;
     }
     house.close(server).await;

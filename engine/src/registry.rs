@@ -196,6 +196,10 @@ impl Registry {
                 slots.push((slot, room));
             }
         }
+        // Nothing is asked where all of them are in service.
+        if wanted.is_empty() {
+            return opened;
+        }
         let taken = self.surroundings.journal.take(&wanted).await;
         for ((amphi, (slot, mut room)), taken) in wanted.into_iter().zip(slots).zip(taken) {
             let result = taken.and_then(|taken| Room::open_taken(amphi, self.surroundings.clone(), &taken));

@@ -55,7 +55,7 @@ export function choosing(state, who) {
   if (standing === 'placed') return state.policies.vacancy_round && turnsAreOver(state) ? 'echange' : 'non';
   if (isRepresented(state, who) || documentMissing(who)) return 'non';
   if (standing === 'in_turn') return 'oui';
-  return standing === 'late' && lateMayChoose(state) ? 'oui' : 'non';
+  return standing === 'late' && lateMayChoose(state, who) ? 'oui' : 'non';
 }
 
 /** Whether only the holder acts: the turn of somebody who is represented has opened (3.4). */
@@ -68,10 +68,28 @@ export function documentMissing(who) {
   return Boolean(who.mandate?.document_missing) && !who.me.proxy?.document_filed;
 }
 
-/** Whether the policy lets somebody choose whose turn is over (3.6). */
-export function lateMayChoose(state) {
+/**
+ * The late policy (3.6) as it is by now for `who`, whose turn is over: what was put off to the end is due once the end
+ * has come, and whose choice was undone has forfeited nothing.
+ */
+export function lateRule(state, who) {
   const { late } = state.policies;
-  return late === 'end_of_session' ? turnsAreOver(state) : late !== 'forfeit';
+  if (late === 'end_of_session' && turnsAreOver(state)) return 'now';
+  return late === 'forfeit' && lostTheirChoice(state, who) ? 'now' : late;
+}
+
+/** Whether it lets them choose now; the core decides again. */
+export function lateMayChoose(state, who) {
+  return ['now', 'after_current_turn'].includes(lateRule(state, who));
+}
+
+/**
+ * Whether they are late because their choice was undone, and not because they let a turn go by: after a rewind, the
+ * turn that comes again may be let go by like any other (3.7).
+ */
+export function lostTheirChoice(state, who) {
+  const { standing, since } = state.participants[who.me.rank - 1];
+  return standing === 'late' && Boolean(who.me.undone) && who.me.undone.at >= since;
 }
 
 function turnsAreOver(state) {

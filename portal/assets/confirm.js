@@ -136,7 +136,7 @@ export class Confirmation {
 
   refused(outcome) {
     this.phase = 'refus';
-    const said = refusal(outcome, { label: (number) => postLabel(this.state, number) });
+    const said = refusal(outcome, { late: this.state.policies.late, label: (number) => postLabel(this.state, number) });
     setText(byId('confirmation-titre'), say('refus.titre'));
     this.explain('arret', [said.what, said.still, said.todo]);
     show(this.button, false);

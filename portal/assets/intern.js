@@ -2,7 +2,7 @@
 // Invariant: what the page shows is a function of the facts and the server's clock; only what the
 // person typed or opened is kept here. Announcements are made at thresholds, never each second.
 
-import { choosing, isRepresented, peopleBefore, postLabel, renderAmphi } from './amphi.js';
+import { choosing, isRepresented, lateRule, peopleBefore, postLabel, renderAmphi } from './amphi.js';
 import { Confirmation } from './confirm.js';
 import { announce, byId, copyButton, fill, hideResult, make, mark, setText, show, showResult } from './dom.js';
 import { forecasts } from './forecast.js';
@@ -147,7 +147,7 @@ function announceThresholds({ state, forecast, now, turnNow, times }, said) {
     hideResult();
     // The posts come right under the countdown.
     if (byId('voeux')) byId('voeux').open = false;
-  } else if (was.state === 'tour' && current.state === 'retard') announce(say('annonce.retard'), true);
+  } else if (was.state === 'tour' && current.state === 'retard') announce(say(`annonce.retard.${lateRule(state, who)}`), true);
   else if (crossed('left', 20_000)) announce(say('annonce.vingt_secondes'), true);
   else if (crossed('left', MINUTE)) announce(say('annonce.une_minute'), true);
   else if (crossed('before', 3)) announce(say('annonce.trois_tours'));
@@ -180,9 +180,10 @@ function showUndone(state) {
   const shown = Boolean(undone) && standing !== 'placed';
   if (shown) {
     const over = ['closed', 'annulled'].includes(state.status);
-    const next = !over && has(`defait.${standing}`) ? `defait.${standing}` : 'defait.autre';
+    const key = standing === 'late' ? `defait.late.${lateRule(state, who)}` : `defait.${standing}`;
+    const next = !over && has(key) ? key : 'defait.autre';
     const lines = [say('defait.titre', { poste: postLabel(state, undone.post) }),
-      say('defait.motif', { heure: session.times.moment(undone.at, session.clock.now()), motif: undone.reason }), say(next)];
+      say('defait.motif', { quand: session.times.when(undone.at, session.clock.now()), motif: undone.reason }), say(next)];
     if (box.textContent.trim() !== lines.join('')) {
       box.replaceChildren(...lines.map((text, index) => make('p', index === 0 ? { text, className: 'message-titre' } : { text })));
       announce(lines.join(' '), true);
@@ -205,7 +206,8 @@ function takeReceipt(me) {
 
 function settled(action, outcome) {
   if (outcome.result === 'refused') {
-    const said = refusal(outcome, { label: (number) => postLabel(session.state(), number) });
+    const state = session.state();
+    const said = refusal(outcome, { late: state.policies.late, label: (number) => postLabel(state, number) });
     showResult({ meaning: 'arret', result: 'refus', code: outcome.code, title: said.what, lines: [said.still, said.todo] });
     if (action === 'pass' || action === 'release_held') byId('resultat').focus();
     return;

@@ -1,7 +1,9 @@
 // "Me and my time": a function of the facts, my rank, my forecast and the instant, as words. The same
 // function as `pages::panel`, with the same phrases. Invariant: no DOM, no memory.
 
-import { choosing, documentMissing, isRepresented, lateMayChoose, peopleBefore, postLabel, timeLeft } from './amphi.js';
+import {
+  choosing, documentMissing, isRepresented, lateMayChoose, lateRule, lostTheirChoice, peopleBefore, postLabel, timeLeft,
+} from './amphi.js';
 import { countdown, duration } from './times.js';
 import { say } from './words.js';
 
@@ -69,7 +71,7 @@ function inTurn({ state, who, turnNow, times }) {
   if (documentMissing(who)) detail = say('tour.tour.document');
   return {
     ...EMPTY, state: 'tour', meaning: 'a-faire', label: say('tour.tour'), countdown: countdown(left), detail,
-    advice: say(state.policies.late === 'forfeit' ? 'tour.tour.conseil.forclos' : 'tour.tour.conseil'),
+    advice: say(`tour.tour.conseil.${state.policies.late}`),
   };
 }
 
@@ -82,38 +84,37 @@ function late({ state, who, rank, now, times }, me) {
       advice: say('tour.retenu.conseil'),
     };
   }
-  const heure = times.moment(me.since, now);
-  let detail = 'tour.retard.detail';
-  if (state.policies.late === 'forfeit') detail = 'tour.retard.forclos';
-  else if (!lateMayChoose(state)) detail = 'tour.retard.fin';
-  else if (isRepresented(state, who)) detail = 'tour.retard.represente';
-  else if (documentMissing(who)) detail = 'tour.tour.document';
-  return {
-    ...EMPTY, state: 'retard', meaning: 'retard', label: say('tour.retard'), detail: say(detail),
-    advice: me.passed ? say('tour.retard.passe', { heure }) : say('tour.retard.fini', { heure }),
-  };
+  const may = lateMayChoose(state, who);
+  let detail = say(`tour.retard.detail.${lateRule(state, who)}`);
+  if (may && isRepresented(state, who)) detail = say('tour.retard.represente');
+  else if (may && documentMissing(who)) detail = say('tour.tour.document');
+  const quand = times.when(me.since, now);
+  let ended = me.passed ? say('tour.retard.passe', { quand }) : say('tour.retard.fini', { quand });
+  // Of a choice that was undone one reads above: that turn did not end without one.
+  if (lostTheirChoice(state, who)) ended = '';
+  return { ...EMPTY, state: 'retard', meaning: 'retard', label: say('tour.retard'), detail, advice: ended };
 }
 
 function placed({ state, who, now, times }, me) {
-  const heure = times.moment(me.at, now);
+  const quand = times.when(me.at, now);
   const wish = me.manner === 'safety_net' ? (who.me.wishes?.wishes ?? []).indexOf(me.post) + 1 : 0;
   const key = me.seat == null ? 'tour.place.surnombre' : 'tour.place.detail';
   return {
     ...EMPTY, state: 'place', meaning: 'fait', label: say('tour.place'), post: postLabel(state, me.post),
-    detail: wish > 0 ? say('tour.place.filet', { heure, n: wish }) : say(key, { heure, maniere: say(`maniere.${me.manner}`) }),
+    detail: wish > 0 ? say('tour.place.filet', { quand, n: wish }) : say(key, { quand, maniere: say(`maniere.${me.manner}`) }),
     advice: say(choosing(state, who) === 'echange' ? 'tour.place.echange' : 'tour.place.conseil'),
   };
 }
 
-function suspended({ state, rank, forecast, now, turnNow, times }, me) {
+function suspended({ state, who, rank, forecast, now, turnNow, times }, me) {
   const held = state.held.find((choice) => choice.rank === rank);
   let advice = '';
   if (me.standing === 'in_turn' && state.turn) {
     advice = say('tour.suspendu.tour', { temps: duration(timeLeft(state.turn, turnNow)) });
   } else if (me.standing === 'waiting' && forecast) {
-    advice = say('tour.suspendu.attente', { heure: times.moment(forecast.expected, now) });
+    advice = say('tour.suspendu.attente', { quand: times.when(forecast.expected, now) });
   } else if (me.standing === 'late') {
-    advice = held ? say('tour.suspendu.retenu', { poste: postLabel(state, held.post) }) : say('tour.suspendu.retard');
+    advice = held ? say('tour.suspendu.retenu', { poste: postLabel(state, held.post) }) : say(`tour.suspendu.retard.${lateRule(state, who)}`);
   }
   return {
     ...EMPTY, state: 'suspendu', meaning: 'arret', label: say('tour.suspendu'),

@@ -42,6 +42,11 @@ export class Times {
     return `${this.day(at)} à ${this.time(at)}`;
   }
 
+  /** The same within a sentence: "à 10 h 47", or "le mardi 30 mars à 9 h 00". */
+  when(at, now) {
+    return `${this.sameDay(at, now) ? 'à' : 'le'} ${this.moment(at, now)}`;
+  }
+
   sameDay(one, other) {
     return this.ofMinute(one).key === this.ofMinute(other).key;
   }

@@ -214,7 +214,7 @@ export class Wishes {
 
   stateSaid() {
     const { version, at } = this.saved ?? {};
-    return version ? say('voeux.enregistres', { n: version, heure: this.times.moment(at, this.now()) }) : say('voeux.jamais');
+    return version ? say('voeux.enregistres', { n: version, quand: this.times.when(at, this.now()) }) : say('voeux.jamais');
   }
 
   render() {

@@ -19,12 +19,12 @@ export function say(key, args = {}) {
   });
 }
 
-/** The three sentences of a refusal; `audience` is 'regie' in the control room. */
-export function refusal(outcome, { audience = '', label = () => '' } = {}) {
+/** The three sentences of a refusal; `audience` is 'regie' in the control room, `late` the policy of the session. */
+export function refusal(outcome, { audience = '', late = '', label = () => '' } = {}) {
   const args = { n: outcome.remaining, rang: outcome.rank ?? outcome.by ?? outcome.to, rangs: outcome.ranks?.join(', '), durees: outcome.steps?.map(duration).join(', '), poste: outcome.post ? label(outcome.post) : '' };
   const sentence = (part) => {
     const plain = `refus.${outcome.code}.${part}`;
-    const variants = [`refus.${audience}.${outcome.code}.${part}`, outcome.by == null ? `${plain}.inconnu` : '', plain];
+    const variants = [`refus.${audience}.${outcome.code}.${part}`, `${plain}.${late}`, outcome.by == null ? `${plain}.inconnu` : '', plain];
     const key = variants.find((candidate) => candidate && has(candidate));
     return key ? say(key, args) : '';
   };

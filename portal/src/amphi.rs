@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::Portal;
 use crate::acting::Acting;
+use crate::audit;
 use crate::failure::Failure;
 use crate::pages::{self, Flash, PostFilter};
 use crate::people;
@@ -34,7 +35,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Drafts are not shown to anybody yet.
+    /// A draft is shown like any other amphi, to whoever has a link to it; one without a list has nothing to show.
     pub fn at(room: &Room) -> Result<Self, Failure> {
         let now = room.now();
         room.read(|ledger| {
@@ -184,6 +185,8 @@ async fn proof(portal: &Portal, acting: &Acting) -> Result<Html<String>, Failure
     let look = Look::at(&acting.room)?.named(portal).await?;
     let me = look.me(&acting.room, acting.rank)?;
     let receipt = me.receipt.as_ref().ok_or(Failure::NotFound)?;
+    let (amphi, rank, by_proxy) = (look.snapshot.amphi, acting.rank, acting.mandate.is_some());
+    tracing::info!(target: audit::TARGET, %amphi, %rank, by_proxy, seq = receipt.seq, "a receipt was shown");
     let annulled = match &look.snapshot.now.status {
         Status::Annulled { reason } => Some(reason.as_str()),
         _ => None,

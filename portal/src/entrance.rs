@@ -19,12 +19,14 @@ use crate::{people, sessions};
 /// The doors this browser has open.
 pub async fn home(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Result<Html<String>, Failure> {
     let mut links = Vec::new();
-    for (door, _) in portal.open_doors(&headers).await? {
+    let doors = portal.open_doors(&headers).await?;
+    let signed_in = !doors.is_empty();
+    for (door, _) in doors {
         if let Some(label) = label(&portal, door).await? {
             links.push(GrantLink { label, href: door.path() });
         }
     }
-    Ok(Html(home::render(portal.page(), &links)))
+    Ok(Html(home::render(portal.page(), &links, signed_in)))
 }
 
 /// What a door leads to; nothing behind the door of a proxy that has ended.
@@ -70,14 +72,17 @@ pub async fn enter(
     let secret = portal.cookies().secret(&headers);
     let pool = portal.pool.clone();
     let opening = async move { sessions::open(&pool, secret.as_deref(), door).await };
-    let new_secret = to_the_end(opening).await?;
-    let redirect = Redirect::to(&door.path());
-    Ok(match new_secret {
-        Some(secret) => {
-            ([(header::SET_COOKIE, portal.cookies().remember(&secret))], redirect).into_response()
-        }
-        None => redirect.into_response(),
-    })
+    let secret = to_the_end(opening).await?;
+    Ok(portal.lets_in(&secret, door))
+}
+
+impl Portal {
+    /// Leads on through `door`, and has the browser remember its session from now on; also one that knows it
+    /// already, which would forget it otherwise before the session is over.
+    pub(crate) fn lets_in(&self, secret: &str, door: Door) -> Response {
+        let remember = [(header::SET_COOKIE, self.cookies().remember(secret))];
+        (remember, Redirect::to(&door.path())).into_response()
+    }
 }
 
 /// Signs this browser out, and closes the sockets of all its windows.

@@ -8,8 +8,9 @@
 //! once, too. What a round asks of Postgres grows with who comes and goes, not with who is there.
 //!
 //! Invariant: a pass was good at a moment from which on every loss is, or will be, heard of. Whatever breaks
-//! that chain (a start, a question without an answer) has everybody asked about. No notifications: they are
-//! lost while a connection is down. Tokens are asked nothing but whether they have expired. While the
+//! that chain (a start, a question without an answer, an hour without a question, because losses are forgotten after
+//! a day) has everybody asked about. A session that is made to last longer has lost nothing. No notifications: they
+//! are lost while a connection is down. Tokens are asked nothing but whether they have expired. While the
 //! database does not answer, nobody is turned out: a failure of ours must not empty an amphi.
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,17 +18,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amphi_engine::clock::wall_clock_now;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Portal;
 use crate::doors::Door;
+use crate::retention::LOSSES_KEPT_DAYS;
 
 /// How often open sockets are asked whether they may stay: with the time that a farewell may take, within
 /// the second that S9 allows.
 const CHECKED_EVERY: Duration = Duration::from_millis(500);
+/// What was heard longer ago, by the clock of Postgres, counts as nothing heard: a server that was frozen may have
+/// missed losses that are forgotten since.
+const HEARD_COUNTS_FOR: TimeDelta = TimeDelta::hours(1);
+// With room for the longest transaction, whose losses are dated at its beginning.
+const _: () = assert!(HEARD_COUNTS_FOR.num_days() < LOSSES_KEPT_DAYS as i64);
 
 /// By what somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +152,7 @@ impl Passes {
             return Ok(0);
         }
         let losses = losses_since(heard, pool).await?;
+        let heard = heard.filter(|heard| losses.until - heard.until < HEARD_COUNTS_FOR);
         let (suspects, issued) = self.suspects(heard, &losses.sessions);
         end_losers(&suspects, losses.until, pool).await?;
         *self.heard() = Some(Heard { transaction: losses.transaction, until: losses.until, issued });

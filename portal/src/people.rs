@@ -92,6 +92,28 @@ pub async fn register(pool: &PgPool, people: &[ImportedIntern]) -> Result<Vec<In
     Ok(emails.iter().filter_map(|email| known.get(email).copied().map(InternId)).collect())
 }
 
+/// Writes down who this is and gives them an identifier, unless they are known by their address: then they keep
+/// theirs, and their name and telephone with it. Whoever runs one amphi says who comes to it, not what people of
+/// others are called (P7); that is left to who imports lists.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn known_or_registered(pool: &PgPool, person: &ImportedIntern) -> Result<InternId, sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO interns (id, email, last_name, first_name, phone) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (email) DO NOTHING",
+        Uuid::now_v7(),
+        person.email,
+        person.last_name,
+        person.first_name,
+        person.phone.as_deref(),
+    )
+    .execute(pool)
+    .await?;
+    let id = sqlx::query_scalar!("SELECT id FROM interns WHERE email = $1", person.email);
+    id.fetch_one(pool).await.map(InternId)
+}
+
 /// Says who stands at which rank of a new amphi.
 ///
 /// # Errors
@@ -106,6 +128,15 @@ pub async fn seat(pool: &PgPool, amphi: AmphiId, in_call_order: &[InternId]) -> 
     )
     .execute(pool)
     .await?;
+    Ok(())
+}
+
+/// Takes back who stands where in a draft, which is about to get another list.
+///
+/// # Errors
+/// When the database does not answer; then nothing is changed.
+pub async fn unseat(pool: &PgPool, amphi: AmphiId) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM roster WHERE amphi_id = $1", amphi.0).execute(pool).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::doors::Door;
 
-/// How long a browser stays signed in (domain 7).
+/// How long a browser stays signed in (domain 7), from the last time that it opened a link.
 pub const SESSION_DAYS: i32 = 30;
 
 /// What a session cookie is called and whether it travels over TLS only.
@@ -75,20 +75,26 @@ pub async fn doors(pool: &PgPool, secret: &str) -> Result<Option<(Uuid, Vec<Door
     Ok(rows.first().map(|row| (row.id, doors)))
 }
 
-/// Opens `door` for the browser with this secret, or for a new session; returns the new secret, if one
-/// was needed.
+/// Opens `door` for the browser with this secret, or for a new session, which is good for [`SESSION_DAYS`] from now
+/// on: whoever opens their link again before their turn is not signed out in the middle of it. Returns the secret
+/// that the browser is to remember as long.
 ///
 /// # Errors
 /// When the database does not answer; then nothing is opened.
-pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Option<String>, sqlx::Error> {
+pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<String, sqlx::Error> {
     let (role, rank) = door.role_columns();
     let proxy = door.proxy().map(|proxy| proxy.0);
     if let Some(secret) = secret {
-        let added = sqlx::query!(
-            "INSERT INTO session_doors (session_id, amphi_id, role, call_rank, proxy_id)
-             SELECT id, $2, $3, $4, $5 FROM sessions WHERE secret_hash = $1 AND expires_at > now()
+        let opened = sqlx::query!(
+            "WITH session AS (
+                 UPDATE sessions SET expires_at = now() + make_interval(days => $2)
+                 WHERE secret_hash = $1 AND expires_at > now() RETURNING id
+             )
+             INSERT INTO session_doors (session_id, amphi_id, role, call_rank, proxy_id)
+             SELECT id, $3, $4, $5, $6 FROM session
              ON CONFLICT (session_id, amphi_id, role, call_rank) DO UPDATE SET proxy_id = excluded.proxy_id",
             hash_of(secret),
+            SESSION_DAYS,
             door.amphi.0,
             role,
             rank,
@@ -96,8 +102,8 @@ pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Opt
         )
         .execute(pool)
         .await?;
-        if added.rows_affected() > 0 {
-            return Ok(None);
+        if opened.rows_affected() > 0 {
+            return Ok(secret.to_owned());
         }
     }
     let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
@@ -119,7 +125,23 @@ pub async fn open(pool: &PgPool, secret: Option<&str>, door: Door) -> Result<Opt
     )
     .execute(pool)
     .await?;
-    Ok(Some(secret))
+    Ok(secret)
+}
+
+/// Has the session of the browser with this secret last as long as a new one would, from now on.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn renew(pool: &PgPool, secret: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions SET expires_at = now() + make_interval(days => $2)
+         WHERE secret_hash = $1 AND expires_at > now()",
+        hash_of(secret),
+        SESSION_DAYS,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Ends the session of the browser with this secret; says which it was.

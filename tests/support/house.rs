@@ -68,6 +68,12 @@ impl House {
         Server::serve(&arguments, &self.file("server.log")).await
     }
 
+    /// Runs another command of `amphi` on this data directory.
+    pub async fn command(&self, words: &[&str]) -> Said {
+        let data = self.data_argument();
+        amphi(&[words, &[data.as_str()]].concat()).await
+    }
+
     /// Runs `amphi import` on two files.
     pub async fn import_files(&self, interns: &Path, posts: &Path, more: &[&str]) -> Said {
         let data = self.data_argument();
@@ -100,7 +106,8 @@ impl House {
         self.links(&id).await
     }
 
-    async fn links(&self, id: &str) -> Amphi {
+    /// The amphi `id` and its personal links.
+    pub async fn links(&self, id: &str) -> Amphi {
         let data = self.data_argument();
         let lines = amphi(&["links", &data, id, "--json"]).await.success();
         let links: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

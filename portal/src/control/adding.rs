@@ -5,7 +5,8 @@
 //! who they are, and is completed from it ([`crate::people::completed_roster`]) by whoever finds it shorter than
 //! the list: this room, and the mails before they convoke. So a crash after the first leaves a person on no list, which hurts nobody, and a crash after the
 //! second leaves a participant whose name comes back with the next look. Sent again, the same form finds the
-//! same person by their address and the same command by its id.
+//! same person by their address and the same command by its id. The first is written before anybody has said that
+//! they may be added: so nothing is changed of somebody who is known.
 
 use std::sync::Arc;
 
@@ -85,8 +86,7 @@ async fn added(
     reason: String,
     id: CommandId,
 ) -> Result<Option<Outcome>, Failure> {
-    let ids = people::register(pool, std::slice::from_ref(&intern)).await?;
-    let who = *ids.first().ok_or_else(|| Failure::Internal("a person was not written down".to_owned()))?;
+    let who = people::known_or_registered(pool, &intern).await?;
     let listed = room.read(|ledger| ledger.amphi().setup().map_or(0, |setup| setup.participants.len()));
     let participant = Box::new(Participant {
         intern: who,

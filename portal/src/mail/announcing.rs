@@ -6,7 +6,7 @@
 //! happens: one query for all journals, one for what everybody of the amphis in progress was told; an amphi in
 //! which nobody's time has moved opens no transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +123,13 @@ impl Look {
         })
     }
 
+    /// When somebody passes: as expected, or since their turn has opened.
+    fn passes(&self, rank: CallRank) -> Option<Forecast> {
+        let turn = self.snapshot.now.turn.as_ref().filter(|turn| turn.rank == rank);
+        let since = |at| Forecast { earliest: at, expected: at, latest: at };
+        self.times.forecast(rank).or(turn.map(|turn| since(turn.opened_at)))
+    }
+
     fn over(&self) -> bool {
         matches!(self.snapshot.now.status, Status::Closed | Status::Annulled { .. })
     }
@@ -195,6 +202,8 @@ impl Announcer {
         events.retain(|(entry, _)| *entry <= seq);
         let Some((last, _)) = events.last() else { return Ok(0) };
         let last = *last;
+        let rewound = events.iter().any(|(_, event)| matches!(event, Event::Rewound { .. }));
+        let called = if rewound { self.called_when_rewound(amphi, last).await? } else { BTreeMap::new() };
         let mut transaction = self.pool.begin().await?;
         let cursor = told::hold_cursor(&mut transaction, amphi).await?;
         if cursor.seq != after {
@@ -204,7 +213,7 @@ impl Announcer {
         let before = told::of(&mut transaction, amphi).await?;
         let mut telling = Telling { mails: Vec::new(), told: before.clone(), watched: cursor.watched };
         if let Some(look) = look {
-            self.tell(&look, &events, &people, &mut telling);
+            self.tell(&look, &events, &people, &called, &mut telling);
         }
         let cursor = Cursor { seq: last, watched: telling.watched };
         told::move_cursor(&mut transaction, amphi, cursor).await?;
@@ -242,6 +251,34 @@ impl Announcer {
         self.write(transaction, amphi, &before, telling).await
     }
 
+    /// By the entry of each rewind up to `last`: who had been called, and is to be called again (3.7). The state knows
+    /// it no longer; rewinds are rare enough to read the journal for them.
+    async fn called_when_rewound(
+        &self,
+        amphi: AmphiId,
+        last: u64,
+    ) -> Result<BTreeMap<u64, BTreeSet<CallRank>>, JournalError> {
+        let (mut called, mut rewound) = (BTreeSet::new(), BTreeMap::new());
+        let mut read = 0;
+        while read < last {
+            let events = events_after(&self.pool, amphi, read).await?;
+            let Some((end, _)) = events.last() else { break };
+            read = *end;
+            for (seq, event) in &events {
+                match event {
+                    Event::TurnOpened { rank, .. } => {
+                        called.insert(*rank);
+                    }
+                    Event::Rewound { to, .. } => {
+                        rewound.insert(*seq, called.split_off(to));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(rewound)
+    }
+
     async fn people(&self, room: &Room) -> Result<Vec<Person>, sqlx::Error> {
         let roster = people::completed_roster(&self.pool, room).await?;
         let person = |entry: crate::pages::control::RosterEntry| Person {
@@ -254,8 +291,16 @@ impl Announcer {
         Ok(roster.into_iter().map(person).collect())
     }
 
-    /// What these entries mean to people.
-    fn tell(&self, look: &Look, events: &[(u64, Event)], people: &[Person], telling: &mut Telling) {
+    /// What these entries mean to people. `called`: who had been called before each rewind.
+    fn tell(
+        &self,
+        look: &Look,
+        events: &[(u64, Event)],
+        people: &[Person],
+        called: &BTreeMap<u64, BTreeSet<CallRank>>,
+        telling: &mut Telling,
+    ) {
+        let mut again = BTreeMap::new();
         let setting = Setting::new(&look.snapshot, &self.site, self.wall.now());
         let person = |rank: CallRank| people.iter().find(|person| person.rank == rank);
         for (seq, event) in events {
@@ -285,6 +330,8 @@ impl Announcer {
                         Some(setting.undone(person(seat.rank)?, seat.post, reason, *seq))
                     };
                     telling.mails.extend(released.iter().filter_map(undone));
+                    let called = called.get(seq).into_iter().flatten();
+                    again.extend(called.map(|rank| (*rank, reason.as_str())));
                 }
                 Event::Withdrawn { rank, reason } => {
                     telling.not_called(person(*rank), reason, *seq, &setting);
@@ -300,6 +347,9 @@ impl Announcer {
                 Event::Closed { .. } => telling.watched = false,
                 _ => {}
             }
+        }
+        for (rank, reason) in again {
+            self.call_again(person(rank), reason, look, &setting, telling);
         }
     }
 
@@ -339,6 +389,25 @@ impl Announcer {
         };
         *told = Told { at: forecast.expected, told_at: look.times.now, sequence: told.sequence + 1 };
         telling.mails.push(setting.convocation(person, &forecast, told.sequence, self.moves_over));
+    }
+
+    /// Tells somebody whose turn had come that it comes again, however little the hour differs: whoever has passed does
+    /// not look any more.
+    fn call_again(
+        &self,
+        person: Option<&Person>,
+        reason: &str,
+        look: &Look,
+        setting: &Setting<'_>,
+        telling: &mut Telling,
+    ) {
+        let Some(person) = person.filter(|_| !look.over()) else { return };
+        let (Some(told), Some(forecast)) = (telling.told.get_mut(&person.rank), look.passes(person.rank))
+        else {
+            return;
+        };
+        *told = Told { at: forecast.expected, told_at: look.times.now, sequence: told.sequence + 1 };
+        telling.mails.push(setting.called_again(person, &forecast, told.sequence, self.moves_over, reason));
     }
 
     async fn write(

@@ -93,6 +93,7 @@ impl<'a> Setting<'a> {
         Mail {
             amphi: self.snapshot.amphi,
             rank: Some(person.rank),
+            proxy: None,
             kind,
             recipient: person.recipient.clone(),
             dedupe_key: self.key(kind, person.rank, occasion),
@@ -243,7 +244,6 @@ impl<'a> Setting<'a> {
         } else {
             format!("{} à {}", self.zone.day(before), self.zone.time(before))
         };
-        let ready = forecast.earliest.max(at - over).min(at);
         let standstill = match &self.snapshot.now.status {
             Status::Suspended { reason, .. } => Some(format!("La séance est suspendue. Motif : {reason}")),
             Status::Published => Some("La séance n’est pas encore ouverte.".to_owned()),
@@ -251,20 +251,23 @@ impl<'a> Setting<'a> {
         };
         let headline = match standstill {
             None => format!("Votre passage est maintenant attendu le {}, au lieu de {old}.", self.said(at)),
-            Some(_) => format!("Votre passage, attendu à {old}, n’aura pas lieu avant le {}.", self.said(at)),
+            Some(_) => format!(
+                "Votre passage, attendu {}, n’aura pas lieu avant le {}.",
+                self.zone.when(before, at),
+                self.said(at)
+            ),
         };
         // While nothing goes on there is no honest latest time.
         let range = if standstill.is_none() { self.range_fact(forecast) } else { None };
         let why = standstill.map(|why| ("Pourquoi", why));
         let advice = if why.is_some() {
-            "Dès que la séance reprend, vous recevez votre nouvelle heure. Votre page la montre aussi."
-                .to_owned()
-        } else {
             format!(
-                "Soyez connecté dès {} : l’heure peut encore bouger de {} sans nouveau courriel.",
-                self.zone.moment(ready, at),
+                "Votre page montre la nouvelle heure dès que la séance reprend ; un courriel vous la donne si elle \
+                 s’écarte de celle-ci de plus de {}.",
                 duration(over)
             )
+        } else {
+            self.be_ready(forecast, over)
         };
         let letter = Letter {
             subject: format!("Votre heure a changé : {}, {}", self.zone.full(at), self.snapshot.title),
@@ -276,6 +279,58 @@ impl<'a> Setting<'a> {
             advice,
             details: vec![
                 "Cette heure remplace celle du courriel précédent. L’entrée d’agenda est mise à jour."
+                    .to_owned(),
+            ],
+            about: self.about(person.rank),
+        };
+        let mut mail = self.mail(person, MailKind::Moved, &format!(":{sequence}"), &letter);
+        mail.calendar = Some(self.entry(person, at, sequence, CalendarMethod::Request, &headline));
+        mail
+    }
+
+    fn be_ready(&self, forecast: &Forecast, over: Millis) -> String {
+        let at = forecast.expected;
+        let ready = forecast.earliest.max(at - over).min(at);
+        format!(
+            "Soyez connecté dès {} : l’heure peut encore bouger de {} sans nouveau courriel.",
+            self.zone.moment(ready, at),
+            duration(over)
+        )
+    }
+
+    /// Somebody's turn, which had come, comes again: the session was rewound to before it (3.7).
+    pub(super) fn called_again(
+        &self,
+        person: &Person,
+        forecast: &Forecast,
+        sequence: u32,
+        over: Millis,
+        reason: &str,
+    ) -> Mail {
+        let at = forecast.expected;
+        let suspended = matches!(self.snapshot.now.status, Status::Suspended { .. });
+        let (headline, advice) = if suspended {
+            let advice = "Soyez connecté avant la reprise : votre tour peut alors venir aussitôt. Votre page montre l’heure \
+                          attendue à chaque instant.";
+            (
+                format!("Votre tour revient : il n’aura pas lieu avant le {}.", self.said(at)),
+                advice.to_owned(),
+            )
+        } else {
+            let headline = format!("Votre tour revient : il est attendu le {}.", self.said(at));
+            (headline, self.be_ready(forecast, over))
+        };
+        let why = format!("La séance est revenue à un tour antérieur. Motif : {reason}");
+        let letter = Letter {
+            subject: format!("Votre tour revient : {}, {}", self.zone.full(at), self.snapshot.title),
+            headline: headline.clone(),
+            also: self.in_paris(at),
+            facts: vec![("Pourquoi", why), self.duration_fact(person.rank)],
+            code: None,
+            way: Some(("Votre page personnelle", self.link(person, Some(at)))),
+            advice,
+            details: vec![
+                "Ce que vous aviez fait à votre tour, ou laissé passer, ne compte plus. L’entrée d’agenda est mise à jour."
                     .to_owned(),
             ],
             about: self.about(person.rank),

@@ -14,6 +14,7 @@ use super::outbox::{self, Standing};
 use crate::Portal;
 use crate::failure::Failure;
 use crate::pages::{PageContext, control_path};
+use crate::retention::MAILS_KEPT_MONTHS;
 
 #[derive(Template)]
 #[template(path = "mail/desk.html")]
@@ -27,6 +28,10 @@ struct DeskPage<'a> {
 impl DeskPage<'_> {
     fn said<'a>(&self, kind: &'a str) -> &'a str {
         MailKind::said(kind)
+    }
+
+    fn kept_months(&self) -> i32 {
+        MAILS_KEPT_MONTHS
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure: a [`Letter`] says what is to be told, in the order in which it matters; one pair of templates
 //! makes every mail of it. The first lines of the text hold everything important (`screens.md`).
 
-use amphi_engine::core::{AmphiId, CallRank};
+use amphi_engine::core::{AmphiId, CallRank, ProxyId};
 use askama::Template;
 
 /// A mail, ready for the outbox.
@@ -13,6 +13,8 @@ pub struct Mail {
     pub amphi: AmphiId,
     /// Whose turn it is about, if it is about one.
     pub rank: Option<CallRank>,
+    /// With which proxy it is to be forgotten, if it is about one.
+    pub proxy: Option<ProxyId>,
     /// What kind of mail, for the control room and the log.
     pub kind: MailKind,
     /// To whom.

@@ -1,7 +1,8 @@
 //! The outbox: mails written down with what causes them, until a server has taken them.
 //!
 //! A mail waits (`next_attempt_at` set), is sent (`sent_at` set), or is given up (neither): then it stays,
-//! with the reason, for administrators to see.
+//! with the reason, for administrators to see, and its body for thirty days, in which it can be retried. To whom
+//! a mail went is forgotten after a year; of a proxy's, the whole mail with the proxy (`retention.rs`).
 
 use amphi_engine::core::{AmphiId, CallRank, Timestamp};
 use chrono::{DateTime, Utc};
@@ -36,12 +37,13 @@ pub async fn enqueue(
     let ids: Vec<Uuid> = mails.iter().map(|_| Uuid::now_v7()).collect();
     let amphis: Vec<Uuid> = mails.iter().map(|mail| mail.amphi.0).collect();
     let ranks: Vec<Option<i32>> = mails.iter().map(|mail| mail.rank.map(|rank| i32::from(rank.0))).collect();
+    let proxies: Vec<Option<Uuid>> = mails.iter().map(|mail| mail.proxy.map(|proxy| proxy.0)).collect();
     let written = sqlx::query!(
         "INSERT INTO outbox (id, amphi_id, call_rank, kind, recipient, recipient_name, subject, body_text, body_html,
-                             calendar, calendar_method, dedupe_key, created_at, next_attempt_at)
-         SELECT m.*, $13, $13
+                             calendar, calendar_method, dedupe_key, proxy_id, created_at, next_attempt_at)
+         SELECT m.*, $14, $14
          FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::text[], $12::text[]) AS m
+                     $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[]) AS m
          ON CONFLICT (dedupe_key) DO NOTHING",
         &ids,
         &amphis,
@@ -55,6 +57,7 @@ pub async fn enqueue(
         &calendars(|entry| &entry.text) as &[Option<&str>],
         &calendars(|entry| entry.method.code()) as &[Option<&str>],
         &column(|mail| &mail.dedupe_key) as &[&str],
+        &proxies as &[Option<Uuid>],
         utc(now),
     )
     .execute(connection)
@@ -141,7 +144,9 @@ pub(super) async fn refused(
     again: Option<Timestamp>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE outbox SET attempts = attempts + 1, last_error = $2, next_attempt_at = $3 WHERE id = $1",
+        "UPDATE outbox SET attempts = attempts + 1, last_error = $2, next_attempt_at = $3,
+                           given_up_at = CASE WHEN $3::timestamptz IS NULL THEN now() END
+         WHERE id = $1",
         id,
         error,
         again.map(utc),
@@ -191,7 +196,7 @@ pub struct Failed {
     pub rank: Option<CallRank>,
     /// [`MailKind::code`](super::MailKind::code).
     pub kind: String,
-    /// To which address.
+    /// To which address; empty once that is forgotten.
     pub recipient: String,
     /// What the server said.
     pub error: String,

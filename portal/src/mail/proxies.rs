@@ -1,7 +1,7 @@
 //! What the holder of a proxy is told (3.4). Pure; whoever gives, confirms or ends a proxy puts the mail
 //! in the outbox with [`super::outbox::enqueue`], in the transaction that does so.
 
-use amphi_engine::core::{CallRank, Millis, Timestamp};
+use amphi_engine::core::{CallRank, Millis, ProxyId, Timestamp};
 
 use super::convocation::Setting;
 use super::message::{Letter, Mail, MailKind, Recipient};
@@ -13,6 +13,8 @@ pub struct ProxyMail<'a> {
     pub setting: &'a Setting<'a>,
     /// For whose turn.
     pub rank: CallRank,
+    /// Which proxy; its mails go with it.
+    pub proxy: ProxyId,
     /// First and last name of the principal (mandant).
     pub principal: &'a str,
     /// The holder (mandataire).
@@ -98,6 +100,7 @@ impl ProxyMail<'_> {
         Mail {
             amphi,
             rank: Some(self.rank),
+            proxy: Some(self.proxy),
             kind,
             recipient: self.holder.clone(),
             dedupe_key: format!("{}:{amphi}:{}:{}", kind.code(), self.rank, self.occasion),

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::{Format, Names, RecordError, SessionRecord, file_name, names, page, write};
 use crate::failure::Failure;
-use crate::{Portal, people};
+use crate::{Portal, audit, people};
 
 /// Documents made at the same time: each takes a core for a moment, and the session needs the others.
 const AT_ONCE: usize = 2;
@@ -69,7 +69,7 @@ pub async fn view(
     let material = portal.material(&headers, amphi).await?;
     let shared = Arc::clone(&portal);
     let html = apart(move || Ok(page::render(shared.page(), &read(&material)?))).await?;
-    tracing::info!(%amphi, form = "page", "minutes were drawn up");
+    tracing::info!(target: audit::TARGET, %amphi, form = "page", "minutes were drawn up");
     Ok(Html(html))
 }
 
@@ -113,7 +113,8 @@ async fn file(
         Ok((file_name(&record, format), bytes))
     })
     .await?;
-    tracing::info!(%amphi, form = format.ending(), bytes = bytes.len(), "minutes were drawn up");
+    let (form, size) = (format.ending(), bytes.len());
+    tracing::info!(target: audit::TARGET, %amphi, form, bytes = size, "minutes were drawn up");
     Ok(attachment(format.media_type(), &name, bytes))
 }
 
@@ -126,7 +127,7 @@ pub async fn journal(
     portal.admit(&headers, amphi, Role::Administrator).await?;
     let entries = portal.registry.journal().load(amphi).await?;
     let bytes = apart(move || Ok(export(amphi, &entries).into_bytes())).await?;
-    tracing::info!(%amphi, bytes = bytes.len(), "a journal was exported");
+    tracing::info!(target: audit::TARGET, %amphi, bytes = bytes.len(), "a journal was exported");
     Ok(attachment("application/x-ndjson", &format!("journal-{amphi}.jsonl"), bytes))
 }
 

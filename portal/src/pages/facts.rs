@@ -172,7 +172,7 @@ pub(super) fn choosing(snapshot: &Snapshot, who: Who<'_>) -> Choosing {
     match standing {
         _ if snapshot.now.status != Status::Open => Choosing::No,
         Some(Standing::InTurn) if !kept_from_it => Choosing::Choose,
-        Some(Standing::Late { .. }) if !kept_from_it && late_may_choose(snapshot) => Choosing::Choose,
+        Some(Standing::Late { .. }) if !kept_from_it && late_may_choose(snapshot, who) => Choosing::Choose,
         Some(Standing::Placed { .. }) if snapshot.policies.vacancy_round && turns_are_over(snapshot) => {
             Choosing::Exchange
         }
@@ -180,13 +180,19 @@ pub(super) fn choosing(snapshot: &Snapshot, who: Who<'_>) -> Choosing {
     }
 }
 
-/// Whether the policy lets somebody choose whose turn is over (3.6).
-pub(super) fn late_may_choose(snapshot: &Snapshot) -> bool {
+/// The late policy (3.6) as it is by now for `who`, whose turn is over: what was put off to the end is due once
+/// the end has come, and whose choice was undone has forfeited nothing.
+pub(super) fn late_rule(snapshot: &Snapshot, who: Who<'_>) -> LatePolicy {
     match snapshot.policies.late {
-        LatePolicy::Now | LatePolicy::AfterCurrentTurn => true,
-        LatePolicy::EndOfSession => turns_are_over(snapshot),
-        LatePolicy::Forfeit => false,
+        LatePolicy::EndOfSession if turns_are_over(snapshot) => LatePolicy::Now,
+        LatePolicy::Forfeit if who.lost_their_choice(snapshot) => LatePolicy::Now,
+        late => late,
     }
+}
+
+/// Whether it lets them choose at this moment; the core decides again.
+pub(super) fn late_may_choose(snapshot: &Snapshot, who: Who<'_>) -> bool {
+    matches!(late_rule(snapshot, who), LatePolicy::Now | LatePolicy::AfterCurrentTurn)
 }
 
 /// Whether nobody is in turn or still to be called.
@@ -205,6 +211,14 @@ impl Who<'_> {
     /// Whether only the holder acts: the turn of somebody who is represented has opened (3.4).
     pub fn is_represented(self, snapshot: &Snapshot) -> bool {
         self.mandate.is_none() && self.me.proxy.is_some() && self.me.rank < snapshot.now.next_rank
+    }
+
+    /// Whether they are late because their choice was undone, and not because they let a turn go by: after a
+    /// rewind, the turn that comes again may be let go by like any other (3.7).
+    pub fn lost_their_choice(self, snapshot: &Snapshot) -> bool {
+        let standing = snapshot.participants.get(self.me.rank.index()).map(|p| p.standing);
+        let Some(Standing::Late { since, .. }) = standing else { return false };
+        self.me.undone.as_ref().is_some_and(|undone| undone.at >= since)
     }
 
     /// Whether the holder has to file the signed document first (3.4).

@@ -18,9 +18,10 @@ pub struct GrantLink {
 struct HomeTemplate<'a> {
     page: PageContext<'a>,
     links: &'a [GrantLink],
+    signed_in: bool,
 }
 
-/// The home page.
-pub fn render(page: PageContext<'_>, links: &[GrantLink]) -> String {
-    html(&HomeTemplate { page, links })
+/// The home page. Who is `signed_in` may have no links: the proxy they came by has ended.
+pub fn render(page: PageContext<'_>, links: &[GrantLink], signed_in: bool) -> String {
+    html(&HomeTemplate { page, links, signed_in })
 }

@@ -9,14 +9,14 @@ use amphi_engine::protocol::{Me, Position};
 use askama::Template;
 use serde_json::json;
 
-use super::facts::{AmphiNow, Choosing, Who, choosing, post_label};
+use super::facts::{AmphiNow, Choosing, Who, choosing, late_rule, post_label};
 use super::flash::{Flash, FlashView};
 use super::mandate::Mandate;
 use super::panel::{Panel, Situation};
 use super::posts::{PostFilter, PostList};
 use super::receipt::ReceiptView;
 use super::wishes::WishPanel;
-use super::wording::{self, Audience, Rule, Zone, rules, say, standing_code, template};
+use super::wording::{self, Audience, Rule, Zone, late_code, rules, say, standing_code, template};
 use super::{PageContext, html, island, rehearsal_line};
 
 /// What the intern's page is made from.
@@ -80,6 +80,7 @@ struct InternTemplate<'a> {
     choosing: Choosing,
     extra_seat: &'static str,
     may_pass: bool,
+    pass_said: String,
     may_release: bool,
     pass_id: CommandId,
     release_id: CommandId,
@@ -95,20 +96,25 @@ struct UndoneView {
     lines: [String; 2],
 }
 
-fn undone(snapshot: &Snapshot, me: &Me, zone: &Zone, now: Timestamp) -> Option<UndoneView> {
-    let undone = me.undone.as_ref()?;
-    let standing = snapshot.participants.get(me.rank.index())?.standing;
+fn undone(snapshot: &Snapshot, who: Who<'_>, zone: &Zone, now: Timestamp) -> Option<UndoneView> {
+    let undone = who.me.undone.as_ref()?;
+    let standing = snapshot.participants.get(who.me.rank.index())?.standing;
     if matches!(standing, Standing::Placed { .. }) {
         return None;
     }
     let over = matches!(snapshot.now.status, Status::Closed | Status::Annulled { .. });
-    let next = format!("defait.{}", standing_code(&standing));
+    let next = match standing {
+        Standing::Late { .. } => format!("defait.late.{}", late_code(late_rule(snapshot, who))),
+        _ => format!("defait.{}", standing_code(&standing)),
+    };
     let next = if over || template(&next).is_none() { "defait.autre" } else { &next };
-    let time = zone.moment(undone.at, now);
     Some(UndoneView {
         title: say("defait.titre", &[("poste", post_label(undone.post, snapshot).into())]),
         lines: [
-            say("defait.motif", &[("heure", time.into()), ("motif", undone.reason.clone().into())]),
+            say(
+                "defait.motif",
+                &[("quand", zone.when(undone.at, now).into()), ("motif", undone.reason.clone().into())],
+            ),
             say(next, &[]),
         ],
     })
@@ -169,7 +175,7 @@ pub fn render(input: &InternPage<'_>) -> String {
         document_problem: document_problem(input.document_refused),
         has_turns: snapshot.round.has_turns(),
         proxy_line: proxy_line(snapshot, me).filter(|_| input.mandate.is_none()),
-        undone: undone(snapshot, me, &zone, input.now),
+        undone: undone(snapshot, who, &zone, input.now),
         wishes: WishPanel::of(snapshot, who, &zone, input.now),
         rank_explanation: wording::rank_explanation(&me.rank_basis),
         rules: rules(snapshot.round, &snapshot.policies, snapshot.turn_duration),
@@ -186,6 +192,7 @@ pub fn render(input: &InternPage<'_>) -> String {
         choosing: choosing(snapshot, who),
         extra_seat: super::extra_seat_code(me),
         may_pass: open && acts && standing == Some(Standing::InTurn),
+        pass_said: wording::say_by_late("passer.consequence", snapshot.policies.late),
         may_release: open && acts && snapshot.now.held.iter().any(|held| held.rank == rank),
         pass_id: (input.new_command_id)(),
         release_id: (input.new_command_id)(),

@@ -5,13 +5,12 @@
 
 use std::borrow::Cow;
 
-use amphi_engine::core::policies::LatePolicy;
 use amphi_engine::core::{
     ChoiceManner, Forecast, Millis, PostNumber, Snapshot, Standing, Status, Timestamp, Turn,
 };
 
-use super::facts::{Choosing, Who, choosing, late_may_choose, people_before, post_label};
-use super::wording::{self, Zone, countdown, duration, say};
+use super::facts::{Choosing, Who, choosing, late_may_choose, late_rule, people_before, post_label};
+use super::wording::{self, Zone, countdown, duration, say, say_by_late};
 
 /// Further away than this, one is told when to come back…
 const FAR: Millis = Millis::from_minutes(20);
@@ -177,16 +176,9 @@ impl Situation<'_> {
             } else {
                 say("tour.tour.ecoule", &[])
             },
-            advice: say(
-                if self.late_is_over() { "tour.tour.conseil.forclos" } else { "tour.tour.conseil" },
-                &[],
-            ),
+            advice: say_by_late("tour.tour.conseil", self.snapshot.policies.late),
             ..Panel::default()
         }
-    }
-
-    fn late_is_over(&self) -> bool {
-        self.snapshot.policies.late == LatePolicy::Forfeit
     }
 
     fn late(&self, since: Timestamp, passed: bool) -> Panel {
@@ -204,37 +196,40 @@ impl Situation<'_> {
                 ..Panel::default()
             };
         }
-        let key = if passed { "tour.retard.passe" } else { "tour.retard.fini" };
-        let detail = if self.late_is_over() {
-            "tour.retard.forclos"
-        } else if !late_may_choose(self.snapshot) {
-            "tour.retard.fin"
-        } else if self.who.is_represented(self.snapshot) {
-            "tour.retard.represente"
-        } else if self.who.document_is_missing() {
-            "tour.tour.document"
+        let may = late_may_choose(self.snapshot, self.who);
+        let detail = if may && self.who.is_represented(self.snapshot) {
+            say("tour.retard.represente", &[])
+        } else if may && self.who.document_is_missing() {
+            say("tour.tour.document", &[])
         } else {
-            "tour.retard.detail"
+            say_by_late("tour.retard.detail", late_rule(self.snapshot, self.who))
+        };
+        // Of a choice that was undone one reads above: that turn did not end without one.
+        let ended = if self.who.lost_their_choice(self.snapshot) {
+            String::new()
+        } else {
+            let key = if passed { "tour.retard.passe" } else { "tour.retard.fini" };
+            say(key, &[("quand", Cow::from(self.zone.when(since, self.now)))])
         };
         Panel {
             state: "retard",
             meaning: "retard",
             label: say("tour.retard", &[]),
-            detail: say(detail, &[]),
-            advice: say(key, &[("heure", Cow::from(self.zone.moment(since, self.now)))]),
+            detail,
+            advice: ended,
             ..Panel::default()
         }
     }
 
     fn placed(&self, standing: Standing) -> Panel {
         let Standing::Placed { post, seat, at, manner, .. } = standing else { return Panel::default() };
-        let time = Cow::from(self.zone.moment(at, self.now));
+        let when = Cow::from(self.zone.when(at, self.now));
         let wish = self.wish_number(post).filter(|_| manner == ChoiceManner::SafetyNet);
         let detail = match wish {
-            Some(n) => say("tour.place.filet", &[("heure", time), ("n", Cow::from(n.to_string()))]),
+            Some(n) => say("tour.place.filet", &[("quand", when), ("n", Cow::from(n.to_string()))]),
             None => {
                 let key = if seat.is_some() { "tour.place.detail" } else { "tour.place.surnombre" };
-                say(key, &[("heure", time), ("maniere", Cow::from(wording::manner(manner)))])
+                say(key, &[("quand", when), ("maniere", Cow::from(wording::manner(manner)))])
             }
         };
         let exchange = choosing(self.snapshot, self.who) == Choosing::Exchange;
@@ -263,13 +258,15 @@ impl Situation<'_> {
                 say("tour.suspendu.tour", &[("temps", Cow::from(duration(self.time_left())))])
             }
             (Standing::Waiting, Some(forecast), _) => {
-                let expected = self.zone.moment(forecast.expected, self.now);
-                say("tour.suspendu.attente", &[("heure", Cow::from(expected))])
+                let expected = self.zone.when(forecast.expected, self.now);
+                say("tour.suspendu.attente", &[("quand", Cow::from(expected))])
             }
             (Standing::Late { .. }, _, Some(held)) => {
                 say("tour.suspendu.retenu", &[("poste", Cow::from(post_label(held.post, self.snapshot)))])
             }
-            (Standing::Late { .. }, ..) => say("tour.suspendu.retard", &[]),
+            (Standing::Late { .. }, ..) => {
+                say_by_late("tour.suspendu.retard", late_rule(self.snapshot, self.who))
+            }
             _ => String::new(),
         };
         Panel {

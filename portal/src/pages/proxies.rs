@@ -43,6 +43,7 @@ struct Step {
 struct ProxyView<'a> {
     holder: &'a Holder,
     instructions: &'a str,
+    /// "à 10 h 47", "le lundi 29 mars à 10 h 47"; empty once it is not in force any more.
     since: String,
     steps: Vec<Step>,
 }
@@ -66,7 +67,7 @@ fn view<'a>(record: &'a Record, me: &Me, snapshot: &Snapshot, now: Timestamp) ->
     ProxyView {
         holder: &record.holder,
         instructions: &record.instructions,
-        since: me.proxy.map_or_else(String::new, |proxy| zone.moment(proxy.since, now)),
+        since: me.proxy.map_or_else(String::new, |proxy| zone.when(proxy.since, now)),
         steps,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use amphi_engine::core::policies::LatePolicy;
 use amphi_engine::core::{CommandId, PostNumber, PostView, SafetyNet, Snapshot, Standing, Status, Timestamp};
 use amphi_engine::protocol::{Me, WishReceipt};
 use askama::Template;
@@ -14,29 +15,41 @@ use super::posts::{fold, seats_line};
 use super::wording::{Audience, Zone, say};
 use super::{PageContext, html};
 
-/// The three answers, with what each does, said exactly (3.5).
-const NETS: [(SafetyNet, &str, &str, &str); 3] = [
-    (
-        SafetyNet::Never,
-        "never",
-        "Jamais",
-        "Rien n’est choisi sans vous. Si votre tour s’achève sans choix, vous choisissez ensuite parmi ce qui reste.",
-    ),
-    (
-        SafetyNet::AtExpiry,
-        "at_expiry",
-        "À l’expiration de mon tour",
-        "Si le temps de votre tour s’écoule sans choix, le premier de vos vœux encore libre est choisi pour vous, \
-         définitivement, que vous soyez connecté ou non.",
-    ),
-    (
-        SafetyNet::IfAbsent,
-        "if_absent",
-        "Seulement si je ne suis pas là",
-        "Si le temps de votre tour s’écoule sans choix et que ni vous ni votre mandataire n’êtes connectés à cet \
-         instant, le premier de vos vœux encore libre est choisi pour vous, définitivement.",
-    ),
+/// The three answers.
+const NETS: [(SafetyNet, &str, &str); 3] = [
+    (SafetyNet::Never, "never", "Jamais"),
+    (SafetyNet::AtExpiry, "at_expiry", "À l’expiration de mon tour"),
+    (SafetyNet::IfAbsent, "if_absent", "Seulement si je ne suis pas là"),
 ];
+
+/// What an answer does, said exactly (3.5); without a net, the late policy says what comes after the turn.
+fn net_says(net: SafetyNet, late: LatePolicy) -> &'static str {
+    match (net, late) {
+        (SafetyNet::Never, LatePolicy::Now) => {
+            "Rien n’est choisi sans vous. Si votre tour s’achève sans choix, vous choisissez ensuite parmi ce qui reste."
+        }
+        (SafetyNet::Never, LatePolicy::AfterCurrentTurn) => {
+            "Rien n’est choisi sans vous. Si votre tour s’achève sans choix, vous choisissez ensuite parmi ce qui reste ; \
+             votre choix attend la fin du tour alors en cours."
+        }
+        (SafetyNet::Never, LatePolicy::EndOfSession) => {
+            "Rien n’est choisi sans vous. Si votre tour s’achève sans choix, vous choisissez après le dernier tour, \
+             parmi ce qui reste."
+        }
+        (SafetyNet::Never, LatePolicy::Forfeit) => {
+            "Rien n’est choisi sans vous. Si votre tour s’achève sans choix, vous ne pourrez plus choisir : dans cette \
+             séance, un tour passé ne se rattrape pas."
+        }
+        (SafetyNet::AtExpiry, _) => {
+            "Si le temps de votre tour s’écoule sans choix, le premier de vos vœux encore libre est choisi pour vous, \
+             définitivement, que vous soyez connecté ou non."
+        }
+        (SafetyNet::IfAbsent, _) => {
+            "Si le temps de votre tour s’écoule sans choix et que ni vous ni votre mandataire n’êtes connectés à cet \
+             instant, le premier de vos vœux encore libre est choisi pour vous, définitivement."
+        }
+    }
+}
 
 /// Said with the three: when nothing of it happens yet.
 const GRACE_SAID: &str = "Cela n’arrive qu’après la fin du temps et les 2 secondes de tolérance, jamais avant : tant que \
@@ -50,11 +63,11 @@ pub(super) struct NetView {
     pub chosen: bool,
 }
 
-fn nets(chosen: SafetyNet) -> Vec<NetView> {
-    let view = |(net, value, label, said): (SafetyNet, _, _, _)| NetView {
+fn nets(chosen: SafetyNet, late: LatePolicy) -> Vec<NetView> {
+    let view = |(net, value, label): (SafetyNet, _, _)| NetView {
         value,
         label,
-        said,
+        said: net_says(net, late),
         chosen: net == chosen,
     };
     NETS.map(view).into()
@@ -112,7 +125,7 @@ impl WishPanel {
             count: say("voeux.compte", &[("n", Cow::from(wishes.len().to_string()))]),
             state: saved_said(set, zone, now),
             receipt: set.map_or_else(String::new, WishReceipt::code),
-            nets: has_net.then(|| nets(net)),
+            nets: has_net.then(|| nets(net, snapshot.policies.late)),
             grace: GRACE_SAID,
             open: waiting,
         })
@@ -124,8 +137,8 @@ fn saved_said(set: Option<&WishReceipt>, zone: &Zone, now: Timestamp) -> String 
     set.map_or_else(
         || say("voeux.jamais", &[]),
         |set| {
-            let time = zone.moment(set.at, now);
-            say("voeux.enregistres", &[("n", Cow::from(set.version.to_string())), ("heure", time.into())])
+            let when = zone.when(set.at, now);
+            say("voeux.enregistres", &[("n", Cow::from(set.version.to_string())), ("quand", when.into())])
         },
     )
 }

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::giving::{given, result_of};
 use super::store;
 use crate::Portal;
+use crate::audit;
 use crate::failure::Failure;
 use crate::security::Sandboxed;
 use crate::writing::to_the_end;
@@ -115,7 +116,8 @@ pub async fn download(
         None => None,
     };
     let document = document.ok_or(Failure::NotFound)?;
-    tracing::info!(%amphi, %rank, proxy = %record.id, "a proxy's document was opened");
+    let proxy = record.id;
+    tracing::info!(target: audit::TARGET, %amphi, %rank, %proxy, "a proxy's document was opened");
     let ending = match document.kind.as_str() {
         "application/pdf" => "pdf",
         "image/png" => "png",

@@ -1,13 +1,14 @@
 //! The holder's side: the link, the code, and the door that opens.
 //!
 //! Opening a link changes nothing: programs that read mails open links, too. A code is sent when the
-//! person asks for it on the page, and has to be shown once in each browser.
+//! person asks for it on the page, and has to be shown once in each browser; to one that has shown it, opening
+//! the link again gives another thirty days.
 
 use std::sync::Arc;
 
 use amphi_engine::protocol::Role;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum_extra::extract::Form;
 use serde::Deserialize;
@@ -61,8 +62,12 @@ pub async fn link(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (record, look) = of_link(&portal, &secret).await?;
-    if portal.open_doors(&headers).await?.iter().any(|(open, _)| *open == door(&record)) {
-        return Ok(Redirect::to(&door(&record).path()).into_response());
+    let door = door(&record);
+    let is_open = portal.open_doors(&headers).await?.iter().any(|(open, _)| *open == door);
+    if let (true, Some(known)) = (is_open, portal.cookies().secret(&headers)) {
+        let (pool, secret) = (portal.pool.clone(), known.clone());
+        to_the_end(async move { sessions::renew(&pool, &secret).await }).await?;
+        return Ok(portal.lets_in(&known, door));
     }
     let state = if record.code_waits { CodeState::Sent } else { CodeState::ToSend };
     Ok(ask(&portal, &secret, &record, &look, state).await?.into_response())
@@ -127,27 +132,18 @@ pub async fn confirm(
     let trying = {
         let (pool, record) = (portal.pool.clone(), record.clone());
         async move {
-            let tried = store::try_code(&pool, record.id, &code_hash(record.id, &code)).await?;
-            let session = match tried {
-                Tried::Right => sessions::open(&pool, known.as_deref(), door(&record)).await?,
-                Tried::Wrong { .. } | Tried::NoCode => None,
-            };
-            Ok::<_, sqlx::Error>((tried, session))
-        }
-    };
-    let (tried, session) = to_the_end(trying).await?;
-    let state = match tried {
-        Tried::Right => {
-            let page = Redirect::to(&door(&record).path());
-            return Ok(match session {
-                Some(secret) => {
-                    ([(header::SET_COOKIE, portal.cookies().remember(&secret))], page).into_response()
+            let refused = match store::try_code(&pool, record.id, &code_hash(record.id, &code)).await? {
+                Tried::Right => {
+                    return sessions::open(&pool, known.as_deref(), door(&record)).await.map(Ok);
                 }
-                None => page.into_response(),
-            });
+                Tried::Wrong { left } if left > 0 => CodeState::Wrong { left },
+                Tried::Wrong { .. } | Tried::NoCode => CodeState::Exhausted,
+            };
+            Ok::<_, sqlx::Error>(Err(refused))
         }
-        Tried::Wrong { left } if left > 0 => CodeState::Wrong { left },
-        Tried::Wrong { .. } | Tried::NoCode => CodeState::Exhausted,
     };
-    Ok(ask(&portal, &secret, &record, &look, state).await?.into_response())
+    match to_the_end(trying).await? {
+        Ok(session) => Ok(portal.lets_in(&session, door(&record))),
+        Err(state) => Ok(ask(&portal, &secret, &record, &look, state).await?.into_response()),
+    }
 }

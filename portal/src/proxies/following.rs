@@ -2,15 +2,18 @@
 //!
 //! A proxy ends by a form, by an administrator's socket, by the end of the session, perhaps on another
 //! server: so the room is asked, once a second, about every proxy that is not over as far as the table
-//! knows. That mends a crash half way, too (see the folder's head), and there is no other way to end one.
+//! knows. That mends a crash half way, too (see the folder's head), and there is no other way to end one. An amphi
+//! that cannot be asked holds up no other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use amphi_engine::core::{Amphi, CallRank, Event, ProxyId, Status};
-use amphi_engine::journal::events_after;
+use amphi_engine::core::{Amphi, AmphiId, CallRank, Event, ProxyId, Status};
+use amphi_engine::journal::{JournalError, events_after};
 use amphi_engine::room::Room;
 
 use super::letters::Letters;
+use super::store::Alive;
 use super::{Record, new_secret, secret_hash, store};
 use crate::Portal;
 use crate::failure::Failure;
@@ -18,8 +21,6 @@ use crate::people;
 
 /// How often the rooms are asked: a link is expected at once, and asking is one query when nothing is new.
 const FOLLOWED_EVERY: Duration = Duration::from_secs(1);
-/// Rounds between two looks for what has been kept long enough: once an hour.
-const ROUNDS_PER_SWEEP: u32 = 3_600;
 
 /// Where a proxy stands, as the room says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,35 +64,57 @@ impl InRoom {
 impl Portal {
     /// Follows the rooms; runs until it is dropped.
     pub async fn watch_proxies(&self) {
-        let (mut answers, mut round) = (true, 0_u32);
+        let mut answers = true;
         loop {
-            let followed = self.follow_proxies(round.is_multiple_of(ROUNDS_PER_SWEEP)).await;
+            let followed = self.follow_proxies().await;
             if let (true, Err(error)) = (answers, &followed) {
                 tracing::warn!(?error, "proxies could not be looked after; the next round tries again");
             }
             answers = followed.is_ok();
-            round = round.wrapping_add(1);
             tokio::time::sleep(FOLLOWED_EVERY).await;
         }
     }
 
-    /// One round over all proxies; with `sweep`, what has been kept long enough is forgotten.
+    /// One round over all proxies.
     ///
     /// # Errors
-    /// When the database or a journal does not answer; whatever was done stays done.
-    pub async fn follow_proxies(&self, sweep: bool) -> Result<(), Failure> {
-        if sweep {
-            store::forget_old(&self.pool).await?;
-        }
+    /// When the database does not say which there are. An amphi whose proxies could not be looked after is logged,
+    /// and does not hold up the others.
+    pub async fn follow_proxies(&self) -> Result<(), Failure> {
+        let mut of_amphis: BTreeMap<AmphiId, Vec<Alive>> = BTreeMap::new();
         for alive in store::alive(&self.pool).await? {
-            let room = self.registry.room(alive.amphi).await?;
-            let in_room = room.read(|ledger| InRoom::of(ledger.amphi(), alive.rank, alive.id));
-            // Nearly always nothing is to be done, and the table need not be asked again.
-            if in_room.asks_for_something(alive.links_sent) {
-                self.follow_proxy(alive.id, alive.settled).await?;
+            of_amphis.entry(alive.amphi).or_default().push(alive);
+        }
+        let amphis: Vec<AmphiId> = of_amphis.keys().copied().collect();
+        // Without waiting for an owner that goes, as asking for a room would: the others would wait, too.
+        for (amphi, opened) in self.registry.open_together(&amphis).await {
+            let followed = match opened {
+                Ok(()) => self.follow_amphi(amphi, &of_amphis[&amphi]).await,
+                Err(JournalError::OwnedByAnother) => {
+                    tracing::debug!(%amphi, "its proxies are looked after where it is in service");
+                    continue;
+                }
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = followed {
+                tracing::warn!(%amphi, ?error, "its proxies could not be looked after; the next round tries again");
             }
         }
         Ok(())
+    }
+
+    /// One round over the proxies of one amphi; one that fails holds up no other. The first failure, if any.
+    async fn follow_amphi(&self, amphi: AmphiId, proxies: &[Alive]) -> Result<(), Failure> {
+        let room = self.registry.room(amphi).await?;
+        let mut followed = Ok(());
+        for alive in proxies {
+            let in_room = room.read(|ledger| InRoom::of(ledger.amphi(), alive.rank, alive.id));
+            // Nearly always nothing is to be done, and the table need not be asked again.
+            if in_room.asks_for_something(alive.links_sent) {
+                followed = followed.and(self.follow_proxy(alive.id, alive.settled).await);
+            }
+        }
+        followed
     }
 
     /// Brings one proxy up to what the room says. `settled`: whoever wrote it down has had the time to

@@ -60,6 +60,7 @@ impl<'a> Letters<'a> {
         let mail = write(&ProxyMail {
             setting: &Setting::new(self.snapshot, &self.site, now),
             rank: self.record.rank,
+            proxy: self.record.id,
             principal: self.principal,
             holder: &Recipient { name: holder.name.clone(), address: holder.email.clone() },
             occasion: &format!("{}:{occasion}", self.record.id),

@@ -12,8 +12,9 @@
 //! A crash after 1 leaves a row the room knows nothing of: it is forgotten. A crash after 2 leaves a proxy
 //! whose holder was not told: the link is made and sent then.
 //!
-//! The secret is in the mail alone; the table holds its SHA-256. A code, sent to the same address, has to be
-//! shown once in each browser. Both are worth nothing once the room says that the proxy is used or over.
+//! The secret is in the mail alone; the table holds its SHA-256, and the outbox empties the mail once it is sent, or
+//! thirty days after it was given up. A code, sent to the same address, has to be shown once in each browser. Both
+//! are worth nothing once the room says that the proxy is used or over.
 
 pub mod document;
 pub mod entering;
@@ -41,7 +42,8 @@ pub(crate) const CODES_PER_LINK_MAX: i32 = 10;
 pub(crate) const SENT_AGAIN_AFTER_SECONDS: i32 = 60;
 /// Links sent per proxy: a wrong address is not mended by more mails, but by another proxy.
 pub(crate) const LINKS_PER_PROXY_MAX: i32 = 20;
-/// How long all this is kept, as the form says; as long as the technical log (domain 7).
+/// How long all this is kept from the day on which the proxy is given, its mails and documents included, as the form
+/// says; as long as the technical log (domain 7). Forgotten by `retention.rs`.
 pub(crate) const KEPT_MONTHS: i32 = 12;
 
 /// Whom an intern names.

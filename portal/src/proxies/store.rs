@@ -5,8 +5,8 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
-    CODE_ATTEMPTS_MAX, CODE_VALID_MINUTES, CODES_PER_LINK_MAX, Holder, KEPT_MONTHS, LINKS_PER_PROXY_MAX,
-    Record, SENT_AGAIN_AFTER_SECONDS,
+    CODE_ATTEMPTS_MAX, CODE_VALID_MINUTES, CODES_PER_LINK_MAX, Holder, LINKS_PER_PROXY_MAX, Record,
+    SENT_AGAIN_AFTER_SECONDS,
 };
 
 /// Documents that one holder may file: the first was not the right one, the second is blurred…
@@ -70,14 +70,6 @@ pub async fn write_down(
 /// Forgets a proxy that the room does not know and of which nobody was told.
 pub async fn forget(pool: &PgPool, id: ProxyId) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM proxies WHERE id = $1 AND links_sent = 0", id.0).execute(pool).await?;
-    Ok(())
-}
-
-/// Forgets what has been kept as long as the form says.
-pub async fn forget_old(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM proxies WHERE created_at < now() - make_interval(months => $1)", KEPT_MONTHS)
-        .execute(pool)
-        .await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::{Code, PATH, look_up, render};
 use crate::Portal;
+use crate::audit;
 use crate::failure::Failure;
 use crate::minutes::RecordError;
 
@@ -40,7 +41,11 @@ pub async fn check(
             let now = portal.registry.now();
             let looked = tokio::task::spawn_blocking(move || look_up(code, &entries, now)).await;
             match looked.map_err(|error| Failure::Internal(error.to_string()))? {
-                Ok(known) => Some(known),
+                Ok(known) => {
+                    let Code { amphi, seq, .. } = code;
+                    tracing::info!(target: audit::TARGET, %amphi, seq, "a receipt was checked");
+                    Some(known)
+                }
                 // An entry before there is a list proves nothing to anybody.
                 Err(RecordError::NothingDrafted) => None,
                 Err(RecordError::Damaged(problem)) => return Err(Failure::Internal(problem.to_string())),

@@ -5,7 +5,7 @@ use amphi_engine::protocol::Role;
 use amphi_portal::pages::wording::duration;
 use axum::http::header;
 
-use crate::scene::{ADMINISTRATOR, at, choose, intern as by_intern, pass, setup};
+use crate::scene::{ADMINISTRATOR, amphi, at, choose, intern as by_intern, pass, setup};
 use crate::site::{Browser, HTTPS, Site, command, fresh_id, path, with_site};
 
 const CONTROL: Role = Role::Administrator;
@@ -238,6 +238,38 @@ async fn r3_7_somebody_is_added_once_and_their_name_survives_a_crash_in_between(
         let mut ada = site.browser(&[(1, crate::site::intern(4))]).await;
         assert_eq!(ada.get(&path(1, crate::site::intern(4))).await.status, 200);
         site.does(1, ADMINISTRATOR, Command::Suspend { reason: "Fin".to_owned() }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p7_who_adds_somebody_of_another_amphi_does_not_rename_them() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let person = async || -> (uuid::Uuid, String, String, String, Option<String>) {
+            sqlx::query_as(
+                "SELECT i.id, i.email, i.last_name, i.first_name, i.phone FROM interns i
+                 JOIN roster r ON r.intern_id = i.id WHERE r.amphi_id = $1 AND r.call_rank = 1",
+            )
+            .bind(amphi(2).0)
+            .fetch_one(&site.pool)
+            .await
+            .unwrap()
+        };
+        let before = person().await;
+        let mut browser = administrator(&site).await;
+        let form = path(1, CONTROL) + "/ajouter";
+        let fields = [("email", before.1.as_str()), ("nom", "AUTRE"), ("telephone", "07 00 00 00 00")];
+        let mute = [&fields[..], &[("reason", " ")][..]].concat();
+        let refused = browser.post(&form, &added(&fresh_id().to_string(), &mute)).await;
+        assert!(refused.header(header::LOCATION).contains("refus-reason_needed"), "{refused:?}");
+        assert_eq!(person().await, before);
+        let done = browser.post(&form, &added(&fresh_id().to_string(), &fields)).await;
+        assert!(done.header(header::LOCATION).contains("resultat=fait"), "{done:?}");
+        assert_eq!(person().await, before);
+        // It is they who were added, under the name they have.
+        let listed = site.room(1).await.read(|ledger| ledger.amphi().setup().unwrap().participants[3].intern);
+        assert_eq!(listed.0, before.0);
+        assert!(!looks(&mut browser, "").await.contains("AUTRE"));
     })
     .await;
 }

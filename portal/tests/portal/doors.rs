@@ -1,13 +1,32 @@
 //! Coming in and going out (S9, W6): links, sessions, cookies.
 
 use amphi_engine::clock::wall_clock_now;
+use amphi_engine::core::{CallRank, ProxyPolicy};
 use amphi_engine::protocol::Role;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
+use crate::proxies::represented;
+use crate::rights::each_request_that_is_served;
 use crate::scene::{amphi, setup};
-use crate::site::{HTTP, HTTPS, intern, path, with_site};
+use crate::site::{HTTP, HTTPS, Site, intern, path, with_site};
+
+/// As each page of somebody who is signed in has it.
+const SIGN_OUT: &str = "<form method=\"post\" action=\"/sortir\"><button class=\"bouton secondaire petit\">\
+                        Se déconnecter</button></form>";
+
+/// So many days go by for every session.
+async fn days_go_by(site: &Site, days: i32) {
+    sqlx::query(
+        "UPDATE sessions SET created_at = created_at - make_interval(days => $1),
+                             expires_at = expires_at - make_interval(days => $1)",
+    )
+    .bind(days)
+    .execute(&site.pool)
+    .await
+    .unwrap();
+}
 
 #[tokio::test]
 async fn w6_the_cookie_is_as_strict_as_the_site_allows() {
@@ -26,7 +45,7 @@ async fn w6_the_cookie_is_as_strict_as_the_site_allows() {
             let secret = pair.strip_prefix(name).unwrap();
             assert_eq!(secret.len(), 43, "32 random bytes");
             let again = browser.get(&format!("/entrer/{}", site.token(1, intern(1)))).await;
-            assert_eq!(again.header(header::SET_COOKIE), "", "the session is kept");
+            assert_eq!(again.header(header::SET_COOKIE), cookie, "the session is kept, and as long again");
             assert_eq!(browser.get(&path(1, intern(1))).await.status, 200);
 
             let left = browser.post("/sortir", &[]).await;
@@ -106,9 +125,31 @@ async fn s9_a_session_ends_when_it_is_over() {
         assert_eq!(browser.get(&path(1, intern(1))).await.status, 200);
         sqlx::query("UPDATE sessions SET expires_at = now()").execute(&site.pool).await.unwrap();
         assert_eq!(browser.get(&path(1, intern(1))).await.status, 401);
+        let over = browser.cookie.clone();
         let entered = browser.get(&format!("/entrer/{}", site.token(1, intern(1)))).await;
-        assert_ne!(entered.header(header::SET_COOKIE), "", "a new session, not the old one revived");
+        assert_eq!(entered.status, 303);
+        assert_ne!(browser.cookie, over, "a new session, not the old one revived");
         assert_eq!(browser.get(&path(1, intern(1))).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r7_thirty_days_begin_anew_when_the_link_is_opened_again() {
+    with_site(HTTPS, setup(2, &[3]), |site| async move {
+        let page = path(1, intern(1));
+        let (mut again, mut once) =
+            (site.browser(&[(1, intern(1))]).await, site.browser(&[(1, intern(1))]).await);
+        let first = again.cookie.clone();
+        days_go_by(&site, 29).await;
+        let entered = again.get(&format!("/entrer/{}", site.token(1, intern(1)))).await;
+        assert!(entered.header(header::SET_COOKIE).contains("; Max-Age=2592000"), "{entered:?}");
+        assert_eq!(again.cookie, first, "the session is the same");
+        days_go_by(&site, 2).await;
+        assert_eq!(again.get(&page).await.status, 200, "on day 31");
+        assert_eq!(once.get(&page).await.status, 401, "whose link was opened once");
+        days_go_by(&site, 28).await;
+        assert_eq!(again.get(&page).await.status, 401, "looking at pages does not lengthen it");
     })
     .await;
 }
@@ -195,6 +236,56 @@ async fn a_token_that_is_shown_counts_instead_of_the_session_not_besides_it() {
         };
         assert_eq!(site.answers(request(&path(1, intern(1)))).await.status, 200);
         assert_eq!(site.answers(request(&path(1, Role::Administrator))).await.status, 403);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_signed_in_can_sign_out_on_each_of_their_pages_and_nobody_else_is_asked_to() {
+    let mut setup = setup(3, &[2, 2]);
+    setup.policies.proxies = ProxyPolicy::On;
+    with_site(HTTPS, setup, |site| async move {
+        let proxy = represented(&site, 3).await;
+        site.until("09:00").await;
+        let mut holder = site.browser(&[(1, Role::Holder { rank: CallRank(3), proxy })]).await;
+        let mandate = path(1, Role::Holder { rank: CallRank(3), proxy });
+        for below in ["", "/choisir/2", "/voeux"] {
+            let page = holder.get(&(mandate.clone() + below)).await.text();
+            assert!(page.contains(SIGN_OUT), "{below}: {page}");
+        }
+        // Whoever opens these, they ask nobody who they are.
+        let of_nobody = ["/recu", "/recu/{code}", "/amphi/{amphi}/ecran"];
+        let mut pages = 0;
+        for (route, request) in each_request_that_is_served(&site).await {
+            let answer = site.answers(request).await;
+            if answer.status == 200 && answer.header(header::CONTENT_TYPE).starts_with("text/html") {
+                pages += 1;
+                assert_eq!(answer.text().contains(SIGN_OUT), !of_nobody.contains(&route), "{route}");
+            }
+        }
+        assert!(pages >= 15, "{pages} pages were seen");
+        let mut stranger = site.browser(&[]).await;
+        for address in ["/", "/recu", "/nulle-part", mandate.as_str()] {
+            assert!(!stranger.get(address).await.text().contains("/sortir"), "{address}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_button_signs_out() {
+    with_site(HTTPS, setup(2, &[3]), |site| async move {
+        let mut browser = site.browser(&[(1, intern(1)), (1, Role::Administrator)]).await;
+        let page = browser.get(&path(1, intern(1))).await.text();
+        let (before, _) = page.split_once("Se déconnecter").unwrap();
+        let action = before.rsplit("action=\"").next().unwrap().split('"').next().unwrap();
+        let left = browser.post(action, &[]).await;
+        assert_eq!((left.status.as_u16(), left.header(header::LOCATION)), (303, "/"));
+        assert_eq!(browser.cookie, None);
+        assert!(!browser.get("/").await.text().contains(SIGN_OUT));
+        let sessions: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&site.pool).await.unwrap();
+        assert_eq!(sessions, 0, "of all their windows");
     })
     .await;
 }

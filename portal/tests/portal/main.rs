@@ -19,6 +19,7 @@ mod policies;
 mod postgres;
 mod proxies;
 mod receipts;
+mod retention;
 mod rights;
 mod rounds;
 #[path = "../../../engine/tests/support/scene.rs"]

@@ -2,6 +2,7 @@
 
 use amphi_engine::clock::wall_clock_now;
 use amphi_engine::protocol::Role;
+use amphi_portal::retention::forget_what_is_old;
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use futures_util::FutureExt as _;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use crate::connecting::{Socket, closed, connect, first_words, is_alive, serve};
 use crate::scene::setup;
-use crate::site::{Browser, HTTPS, Site, intern, path, with_site};
+use crate::site::{Browser, HTTPS, Site, intern, path, seen_in, with_site};
 
 const NOT_ALLOWED: u16 = 4502;
 
@@ -185,6 +186,52 @@ async fn s9_a_session_whose_end_is_committed_late_ends_then() {
         late.commit().await.unwrap();
         asked(&site).await;
         assert_eq!(closed(&mut first_seat).await, NOT_ALLOWED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s9_a_session_that_is_made_to_last_longer_has_lost_nothing() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let mut browser = site.browser(&[(1, intern(1))]).await;
+        let mut seat = window(port, &browser, &path(1, intern(1))).await;
+        assert_eq!(asked(&site).await, 1);
+        assert_eq!(browser.get(&format!("/entrer/{}", site.token(1, intern(1)))).await.status, 303);
+        assert_eq!(asked(&site).await, 0, "the same session, for longer");
+        is_alive(&mut seat).await;
+        let shorter = "UPDATE sessions SET expires_at = expires_at - interval '1 day'";
+        sqlx::query(shorter).execute(&site.pool).await.unwrap();
+        assert_eq!(asked(&site).await, 1);
+        is_alive(&mut seat).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s9_a_server_that_was_frozen_longer_than_losses_are_kept_asks_about_everybody() {
+    with_site(HTTPS, setup(3, &[2, 2]), |site| async move {
+        let port = serve(&site).await;
+        let [leaving, staying] =
+            [site.browser(&[(1, intern(1))]).await, site.browser(&[(1, intern(2))]).await];
+        let mut leaves = window(port, &leaving, &path(1, intern(1))).await;
+        let mut stays = window(port, &staying, &path(1, intern(2))).await;
+        assert_eq!(asked(&site).await, 2);
+        let asked_in = async |ahead: &'static str| {
+            site.portal.passes.check(&seen_in(&site.pool, ahead).await, now()).await.unwrap()
+        };
+        assert_eq!(asked_in("59 minutes").await, 0, "what was lost meanwhile is still noted");
+        // Meanwhile another server signs somebody out, and forgets it two days later.
+        let ends =
+            "DELETE FROM sessions WHERE id = (SELECT session_id FROM session_doors WHERE call_rank = 1)";
+        sqlx::query(ends).execute(&site.pool).await.unwrap();
+        forget_what_is_old(&seen_in(&site.pool, "2 days").await).await.unwrap();
+        let noted: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM session_losses").fetch_one(&site.pool).await.unwrap();
+        assert_eq!(noted, 0);
+        assert_eq!(asked_in("2 days").await, 2, "everybody");
+        assert_eq!(closed(&mut leaves).await, NOT_ALLOWED);
+        is_alive(&mut stays).await;
     })
     .await;
 }

@@ -1,14 +1,18 @@
 //! The whole life of a proxy through the routes (A5, 3.4): given, confirmed, documented, used, revoked,
 //! reverted; and what a crash half way leaves.
 
+use std::sync::Arc;
+
 use amphi_engine::core::policies::ProxyPolicy;
 use amphi_engine::core::{CallRank, Command, ProxyId, Setup};
+use amphi_engine::journal::PostgresJournal;
 use amphi_engine::protocol::Role;
+use amphi_engine::registry::Registry;
 use axum::body::Body;
 use axum::http::{Method, header};
 use uuid::Uuid;
 
-use crate::scene::{self, amphi, setup};
+use crate::scene::{self, NOVEMBER, amphi, at, setup};
 use crate::site::{Answer, Browser, HTTP, Site, fresh_id, intern, path, with_site};
 
 const HOLDER: [(&str, &str); 4] = [
@@ -17,9 +21,9 @@ const HOLDER: [(&str, &str); 4] = [
     ("phone", "06 12 34 56 78"),
     ("instructions", "D’abord Lille.\nSinon <Douai>."),
 ];
-const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n";
+pub const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n";
 
-fn with_proxies(policy: ProxyPolicy) -> Setup {
+pub fn with_proxies(policy: ProxyPolicy) -> Setup {
     let mut setup = setup(3, &[2, 2]);
     setup.policies.proxies = policy;
     setup
@@ -51,7 +55,7 @@ async fn code(site: &Site) -> String {
     text.split_whitespace().find(is_code).unwrap().to_owned()
 }
 
-async fn gives(browser: &mut Browser<'_>, rank: u16, id: Uuid) -> Answer {
+pub async fn gives(browser: &mut Browser<'_>, rank: u16, id: Uuid) -> Answer {
     let id = id.to_string();
     let mut fields = vec![("command_id", id.as_str())];
     fields.extend(HOLDER);
@@ -74,7 +78,7 @@ async fn a_minute_later(site: &Site) {
 }
 
 /// Opens the link of the last mail, asks for a code, shows it.
-async fn enters(site: &Site, browser: &mut Browser<'_>) -> String {
+pub async fn enters(site: &Site, browser: &mut Browser<'_>) -> String {
     let link = link(site).await;
     assert_eq!(browser.post(&format!("{link}/code"), &[]).await.status, 303);
     let entered = browser.post(&format!("{link}/confirmer"), &[("code", &code(site).await)]).await;
@@ -117,7 +121,7 @@ fn form_with_file(browser: &Browser<'_>, address: &str, id: &str, bytes: &[u8]) 
         .unwrap()
 }
 
-async fn files(browser: &mut Browser<'_>, rank: u16, bytes: &[u8]) -> Answer {
+pub async fn files(browser: &mut Browser<'_>, rank: u16, bytes: &[u8]) -> Answer {
     let request = form_with_file(browser, &(mandate(rank) + "/document"), &fresh_id().to_string(), bytes);
     browser.sends(request).await
 }
@@ -163,7 +167,8 @@ async fn a5_r3_4_a_proxy_from_the_form_to_the_receipt() {
 
         // The link asks for a code; opening it sends nothing.
         let address = link(&site).await;
-        assert!(holder.get(&address).await.text().contains("c•••@exemple.fr"));
+        let asks = holder.get(&address).await.text();
+        assert!(asks.contains("c•••@exemple.fr") && !asks.contains("Se déconnecter"), "{asks}");
         assert!(mails(&site, "proxy_code").await.is_empty());
         assert_eq!(holder.get(&mandate(2)).await.status, 401, "the link alone opens nothing");
         let page = enters(&site, &mut holder).await;
@@ -234,7 +239,7 @@ async fn r3_4_a_revoked_proxy_opens_nothing_any_more() {
         let ended = mails(&site, "proxy_ended").await;
         assert_eq!(ended.len(), 1);
         assert!(ended[0].1.contains("a repris sa procuration"));
-        site.portal.follow_proxies(true).await.unwrap();
+        site.portal.follow_proxies().await.unwrap();
         assert_eq!(mails(&site, "proxy_ended").await.len(), 1, "told once");
 
         // A new one is another one: the old door stays shut, the new link opens.
@@ -278,10 +283,10 @@ async fn r3_4_a_crash_half_way_leaves_nothing_wrong() {
         };
         // After the row: nobody was told, and it is forgotten once nobody can be at it any more.
         insert(Uuid::new_v4(), 2).await.unwrap();
-        site.portal.follow_proxies(false).await.unwrap();
+        site.portal.follow_proxies().await.unwrap();
         assert_eq!(count().await, 1, "whoever wrote it may still be at it");
         a_minute_later(&site).await;
-        site.portal.follow_proxies(false).await.unwrap();
+        site.portal.follow_proxies().await.unwrap();
         assert_eq!(count().await, 0);
         assert!(mails(&site, "proxy_given").await.is_empty() && mails(&site, "proxy_ended").await.is_empty());
 
@@ -290,7 +295,7 @@ async fn r3_4_a_crash_half_way_leaves_nothing_wrong() {
         insert(id, 2).await.unwrap();
         site.does(1, scene::intern(2), Command::GiveProxy { rank: CallRank(2), proxy: ProxyId(id) }).await;
         for _ in 0..2 {
-            site.portal.follow_proxies(false).await.unwrap();
+            site.portal.follow_proxies().await.unwrap();
         }
         assert_eq!(mails(&site, "proxy_given").await.len(), 1);
         assert_eq!(enters(&site, &mut site.browser(&[]).await).await, mandate(2));
@@ -300,8 +305,66 @@ async fn r3_4_a_crash_half_way_leaves_nothing_wrong() {
         assert!(again.status == 303 && mails(&site, "proxy_given").await.len() == 1);
         // The end of the session ends it in the table, too.
         site.does(1, scene::ADMINISTRATOR, Command::Annul { reason: "Panne".to_owned() }).await;
-        site.portal.follow_proxies(false).await.unwrap();
+        site.portal.follow_proxies().await.unwrap();
         assert!(mails(&site, "proxy_ended").await[0].1.contains("La séance est annulée."));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_4_an_amphi_or_a_proxy_that_cannot_be_followed_holds_up_no_other() {
+    with_site(HTTP, with_proxies(ProxyPolicy::On), |site| async move {
+        let (foreign, damaged, sound) = (7, 8, 9);
+        // In the order of their amphis: one that another server has, one whose journal cannot be read, one in service.
+        let journal = PostgresJournal::start(site.pool.clone(), at("08:00")).await.unwrap();
+        let elsewhere = Registry::new(journal, Arc::new(site.clock.clone()));
+        elsewhere.create(amphi(foreign), "Ailleurs", NOVEMBER).await.unwrap();
+        sqlx::query(
+            "WITH amphi AS (INSERT INTO amphis (id, title, period) VALUES ($1, 'Illisible', '2027-11') RETURNING id)
+             INSERT INTO events (amphi_id, seq, epoch, at_ms, actor, payload, hash)
+             SELECT id, 1, 1, 0, 'engine', '{}', sha256('') FROM amphi",
+        )
+        .bind(amphi(damaged).0)
+        .execute(&site.pool)
+        .await
+        .unwrap();
+        site.publishes(sound, with_proxies(ProxyPolicy::On)).await;
+        for (number, rank) in [(foreign, 2), (damaged, 2), (sound, 2), (sound, 3)] {
+            let proxy = Uuid::new_v4();
+            sqlx::query(
+                "INSERT INTO proxies (id, amphi_id, call_rank, holder_name, holder_email, holder_phone, instructions)
+                 VALUES ($1, $2, $3, 'Camille Roux', $4, '0612345678', '')",
+            )
+            .bind(proxy)
+            .bind(amphi(number).0)
+            .bind(i32::from(rank))
+            .bind(format!("rang{rank}@exemple.fr"))
+            .execute(&site.pool)
+            .await
+            .unwrap();
+            if number == sound {
+                let give = Command::GiveProxy { rank: CallRank(rank), proxy: ProxyId(proxy) };
+                site.does(number, scene::intern(rank), give).await;
+            }
+        }
+        // Of the sound one, one cannot be told yet.
+        sqlx::raw_sql(
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;
+             CREATE TRIGGER broken BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.call_rank = 2)
+             EXECUTE FUNCTION broken()",
+        )
+        .execute(&site.pool)
+        .await
+        .unwrap();
+        let told = async || -> Vec<String> {
+            mails(&site, "proxy_given").await.into_iter().map(|(recipient, _)| recipient).collect()
+        };
+        site.portal.follow_proxies().await.unwrap();
+        assert_eq!(told().await, ["rang3@exemple.fr"]);
+        sqlx::raw_sql("DROP TRIGGER broken ON outbox").execute(&site.pool).await.unwrap();
+        site.portal.follow_proxies().await.unwrap();
+        assert_eq!(told().await, ["rang3@exemple.fr", "rang2@exemple.fr"]);
+        elsewhere.stop().await.unwrap();
     })
     .await;
 }
@@ -347,7 +410,9 @@ async fn r3_4_codes_are_few_short_lived_and_nowhere_to_be_read() {
         let mut other = site.browser(&[]).await;
         let said = other.post(&confirm, &[("code", &current)]).await.text();
         assert!(said.contains("data-resultat=\"code_perime\""), "a code serves once");
-        assert_eq!(holder.get(&address).await.status, 303, "this browser has shown one");
+        let known = holder.get(&address).await;
+        assert_eq!(known.status, 303, "this browser has shown one");
+        assert!(known.header(header::SET_COOKIE).contains("; Max-Age=2592000"), "and is known as long again");
 
         // Ten codes per link, and no more.
         for _ in 0..12 {

@@ -17,7 +17,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -199,6 +199,21 @@ impl Site {
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }
+}
+
+/// The database as it is seen so much later ("2 days"): whatever is asked there by the time of Postgres.
+pub async fn seen_in(pool: &PgPool, ahead: &str) -> PgPool {
+    let schema = format!("seen_later_{}", Uuid::new_v4().simple());
+    let clock = format!(
+        "CREATE SCHEMA {schema};
+         CREATE FUNCTION {schema}.now() RETURNS timestamptz STABLE LANGUAGE sql
+             AS $$ SELECT pg_catalog.now() + interval '{ahead}' $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(clock)).execute(pool).await.unwrap();
+    // What stands in the path before `pg_catalog` is found before it.
+    let path = [("search_path", format!("{schema},public,pg_catalog"))];
+    let options = pool.connect_options().as_ref().clone().options(path);
+    amphi_portal::pool::options().connect_with(options).await.unwrap()
 }
 
 pub fn fresh_id() -> amphi_engine::core::CommandId {

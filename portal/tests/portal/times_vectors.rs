@@ -26,7 +26,8 @@ fn vectors() -> Vec<Value> {
     }
     let said = |(name, at): (&str, Timestamp)| {
         let (zone, before) = (Zone::named(name), at - Millis::from_minutes(8 * 60));
-        let said = [zone.time(at), zone.time_to_the_second(at), zone.day(at), zone.moment(at, before)];
+        let (moment, when) = (zone.moment(at, before), zone.when(at, before));
+        let said = [zone.time(at), zone.time_to_the_second(at), zone.day(at), moment, when];
         json!({"asked": [name, zone.label(), at, before], "said": said})
     };
     instants.into_iter().map(said).collect()
@@ -44,4 +45,8 @@ fn times_are_said_as_they_were_written_down() {
     assert_eq!(kept, vectors, "UPDATE_GOLDEN=1 writes the file again, once the change is understood");
     let twice = vectors.iter().filter(|vector| vector["said"][0].as_str().unwrap().contains("UTC")).count();
     assert_eq!(twice, 16, "two hours happen twice, quarter by quarter");
+    for opening in ["à ", "le "] {
+        let begins = |vector: &&Value| vector["said"][4].as_str().unwrap().starts_with(opening);
+        assert!(vectors.iter().filter(begins).count() > 10, "the same day and another: {opening}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Wishes, safety net, extra seats, exchange and undone choices through the routes, without JavaScript
 //! (3.3, 3.5, 3.6, 3.7).
 
-use amphi_engine::core::{CallRank, Command, PostNumber, Supernumerary};
+use amphi_engine::core::{CallRank, Command, LatePolicy, PostNumber, Supernumerary};
 use axum::http::header;
 
 use crate::scene::{self, ADMINISTRATOR, setup};
@@ -148,6 +148,36 @@ async fn r3_7_whoever_loses_a_choice_is_told_why_and_what_to_do() {
         for said in ["Votre choix ne compte plus", "Erreur de &#60;poste&#62;", "postes qui restent"] {
             assert!(notice.contains(said), "{said} is not in {notice}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_6_r3_7_under_forfeit_a_choice_undone_is_made_again_and_a_turn_let_go_by_is_lost() {
+    let mut setup = setup(3, &[2, 2]);
+    setup.policies.late = LatePolicy::Forfeit;
+    with_site(HTTP, setup, |site| async move {
+        site.until("09:00").await;
+        site.does(1, scene::intern(1), scene::choose(1, 1)).await;
+        site.until("09:03").await;
+        site.does(1, scene::intern(2), scene::pass(2)).await;
+        let reason = "Erreur de saisie".to_owned();
+        site.does(1, ADMINISTRATOR, Command::AnnulChoice { rank: CallRank(1), reason }).await;
+        let choice = [("action", "choose"), ("post", "1")];
+
+        let (mut passed, own) = (site.browser(&[(1, intern(2))]).await, path(1, intern(2)));
+        assert!(passed.get(&own).await.text().contains("data-choix=\"non\""));
+        let refused = acts(&mut passed, &format!("{own}/commande"), &choice).await;
+        let page = passed.get(refused.header(header::LOCATION)).await.text();
+        assert!(page.contains("data-code=\"turn_forfeited\""), "{page}");
+
+        let (mut undone, own) = (site.browser(&[(1, intern(1))]).await, path(1, intern(1)));
+        assert!(undone.get(&own).await.text().contains("data-choix=\"oui\""));
+        let confirmation = undone.get(&format!("{own}/choisir/1")).await.text();
+        assert!(confirmation.contains("name=\"action\" value=\"choose\""), "{confirmation}");
+        let chosen = acts(&mut undone, &format!("{own}/commande"), &choice).await;
+        let page = undone.get(chosen.header(header::LOCATION)).await.text();
+        assert!(page.contains("data-resultat=\"fait\"") && page.contains("data-etat=\"place\""), "{page}");
     })
     .await;
 }

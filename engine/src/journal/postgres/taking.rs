@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use amphi_core::{AmphiId, CommandId, Timestamp};
 use futures_util::TryStreamExt as _;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::super::chain::check_chain;
@@ -12,6 +13,31 @@ use super::PostgresJournal;
 use super::guard::LOCK_CLASS;
 
 impl PostgresJournal {
+    /// Lets go of a draft that a live server has in service, so that whoever wants to publish it can take it: nothing
+    /// runs in a draft. That server learns it with its next heartbeat; what is published is left alone.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`]
+    pub async fn free_draft(pool: &PgPool, amphi: AmphiId) -> Result<(), JournalError> {
+        sqlx::query!(
+            r#"
+            WITH draft AS MATERIALIZED (
+                SELECT a.id, a.owner FROM amphis a
+                WHERE a.id = $1 AND a.owner IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM events e WHERE e.amphi_id = $1 AND e.payload LIKE '{"type":"published"%')
+                FOR NO KEY UPDATE OF a
+            ), freed AS (
+                UPDATE amphis a SET owner = NULL FROM draft WHERE a.id = draft.id
+            )
+            UPDATE servers s SET taken_over = s.taken_over + 1 FROM draft WHERE s.key = draft.owner
+            "#,
+            amphi.0,
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+
     pub(super) async fn acquire_now(&self, amphi: AmphiId) -> Result<Lease, JournalError> {
         let acquired = self.acquire_all(&[amphi]).await?.remove(&amphi);
         acquired.unwrap_or(Err(JournalError::NotFound))

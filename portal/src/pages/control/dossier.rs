@@ -74,9 +74,9 @@ pub fn render(input: DossierPage<'_>) -> String {
     let wishes = input.me.wishes.as_ref().map_or(&[][..], |receipt| &receipt.wishes);
     let undone = input.dossier.undone.as_ref().map(|undone| {
         format!(
-            "{} : choix défait à {}. Motif : {}",
+            "{} : choix défait {}. Motif : {}",
             post_label(undone.post, snapshot),
-            zone.moment(undone.at, input.now),
+            zone.when(undone.at, input.now),
             undone.reason
         )
     });

@@ -5,6 +5,7 @@
 //! dictionary as JSON (`#mots`), and `assets/words.js` fills the same templates by the same rule.
 //! Deliberately absent: any decision; which phrase applies is decided by the panels.
 
+mod late;
 mod personal;
 mod phrases;
 mod policies;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use amphi_engine::core::setup::{Half, Period};
 use amphi_engine::core::{ChoiceManner, Standing, Status, TurnOutcome};
 
+pub use late::{late_code, say_by_late};
 pub use policies::{Rule, rules};
 pub use rank::{rank_explanation, thousands};
 pub use refusal::{Audience, Refusal, code_of, refusal, rejection_from_code};
@@ -46,7 +48,7 @@ pub fn dictionary() -> BTreeMap<&'static str, &'static str> {
 }
 
 fn phrases() -> impl Iterator<Item = (&'static str, &'static str)> {
-    phrases::PHRASES.iter().chain(personal::PERSONAL).copied()
+    phrases::PHRASES.iter().chain(personal::PERSONAL).chain(late::LATE).copied()
 }
 
 fn fill(template: &str, args: Args<'_>) -> String {

@@ -5,11 +5,11 @@
 pub(super) const PERSONAL: &[(&str, &str)] = &[
     (
         "tour.place.surnombre",
-        "Choix définitif en surnombre, enregistré à {heure} ({maniere}). Aucune place n’est prise à personne.",
+        "Choix définitif en surnombre, enregistré {quand} ({maniere}). Aucune place n’est prise à personne.",
     ),
     (
         "tour.place.filet",
-        "Votre tour s’est terminé sans choix. Votre filet de sécurité a retenu votre vœu n° {n}, le premier encore libre, à {heure}. Ce choix est définitif.",
+        "Votre tour s’est terminé sans choix. Votre filet de sécurité a retenu votre vœu n° {n}, le premier encore libre, {quand}. Ce choix est définitif.",
     ),
     ("session.voeux", "Classez vos vœux"),
     (
@@ -37,18 +37,17 @@ pub(super) const PERSONAL: &[(&str, &str)] = &[
     ),
     ("tour.tour.document", "Déposez d’abord le document signé : le choix s’ouvre aussitôt après."),
     ("defait.titre", "Votre choix ne compte plus : {poste}"),
-    ("defait.motif", "L’administration l’a défait à {heure}. Motif : {motif}"),
+    ("defait.motif", "L’administration l’a défait {quand}. Motif : {motif}"),
     (
         "defait.waiting",
         "Vous serez appelé de nouveau. Votre heure est plus haut ; il n’y a rien à faire d’ici là.",
     ),
     ("defait.in_turn", "C’est de nouveau votre tour : choisissez un poste."),
-    ("defait.late", "Choisissez dès maintenant parmi les postes qui restent."),
     ("defait.autre", "Appelez l’administration pour savoir ce qu’il en est."),
     ("poste.voeu", "Vœu {n}"),
     ("voeux.compte", "{n} {n|vœu|vœux}"),
     ("voeux.jamais", "Rien n’est encore enregistré."),
-    ("voeux.enregistres", "Version {n} enregistrée à {heure}."),
+    ("voeux.enregistres", "Version {n} enregistrée {quand}."),
     ("voeux.modifies", "Modifications non enregistrées."),
     ("voeux.envoi", "Enregistrement…"),
     (

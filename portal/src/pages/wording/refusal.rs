@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use amphi_engine::core::{CallRank, PostNumber, Rejection, Snapshot, Standing};
 
-use super::{duration, say, template};
+use super::{duration, late_code, say, template};
 
 /// Who reads the refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,12 @@ pub fn refusal(rejection: &Rejection, audience: Audience, snapshot: Option<&Snap
     let mut variant = "";
     match rejection {
         Rejection::TurnsRemain { remaining } => args.push(("n", Cow::from(remaining.to_string()))),
-        Rejection::TurnNotInProgress { rank }
-        | Rejection::UnknownRank { rank }
+        // What may still be done depends on the late policy.
+        Rejection::TurnNotInProgress { rank } => {
+            args.push(("rang", Cow::from(rank.to_string())));
+            variant = snapshot.map_or("", |snapshot| late_code(snapshot.policies.late));
+        }
+        Rejection::UnknownRank { rank }
         | Rejection::NothingToRewind { to: rank }
         | Rejection::NotPlaced { rank }
         | Rejection::NotIneligible { rank }
@@ -51,7 +55,7 @@ pub fn refusal(rejection: &Rejection, audience: Audience, snapshot: Option<&Snap
             args.push(("poste", Cow::from(post_label(*post, snapshot))));
             match by.or_else(|| snapshot.and_then(|snapshot| last_taker(*post, snapshot))) {
                 Some(rank) => args.push(("rang", Cow::from(rank.to_string()))),
-                None => variant = ".inconnu",
+                None => variant = "inconnu",
             }
         }
         Rejection::NoSuchExtension { steps } => {
@@ -69,7 +73,7 @@ pub fn refusal(rejection: &Rejection, audience: Audience, snapshot: Option<&Snap
         let plain = format!("refus.{code}.{part}");
         let candidates = [
             (audience == Audience::Administrator).then(|| format!("refus.regie.{code}.{part}")),
-            (!variant.is_empty()).then(|| format!("{plain}{variant}")),
+            (!variant.is_empty()).then(|| format!("{plain}.{variant}")),
             Some(plain),
         ];
         let key = candidates.into_iter().flatten().find(|key| template(key).is_some());

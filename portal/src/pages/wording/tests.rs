@@ -1,6 +1,7 @@
 //! Every refusal has its three sentences, every time its form, every phrase used is there.
 
 use amphi_engine::core::call_list::{DecidedBy, RankBasis, Seniority};
+use amphi_engine::core::policies::LatePolicy;
 use amphi_engine::core::{CallRank, Millis, Period, PostNumber, Rejection, Timestamp};
 
 use super::*;
@@ -122,6 +123,32 @@ fn at(text: &str) -> Timestamp {
     Timestamp(chrono::DateTime::parse_from_rfc3339(text).expect("an instant").timestamp_millis())
 }
 
+/// What depends on the late policy has a form for each, and the policy's word is that of the wire.
+#[test]
+fn r3_6_what_is_promised_to_the_late_is_said_for_every_policy() {
+    let policies =
+        [LatePolicy::Now, LatePolicy::AfterCurrentTurn, LatePolicy::EndOfSession, LatePolicy::Forfeit];
+    let keys = [
+        "tour.tour.conseil",
+        "passer.consequence",
+        "annonce.retard",
+        "tour.retard.detail",
+        "tour.suspendu.retard",
+        "defait.late",
+        "refus.turn_not_in_progress.faire",
+    ];
+    assert_eq!(late::LATE.len(), policies.len() * keys.len());
+    for policy in policies {
+        assert_eq!(serde_json::to_value(policy).expect("a word"), late_code(policy));
+        for key in keys {
+            let said = say_by_late(key, policy);
+            assert!(said.ends_with('.') && !said.starts_with(key), "{key}: {said}");
+            assert_eq!(said.contains("se rattrape pas"), policy == LatePolicy::Forfeit, "{key}: {said}");
+            assert_eq!(said.contains("après le dernier tour"), policy == LatePolicy::EndOfSession, "{said}");
+        }
+    }
+}
+
 fn spaced(text: &str) -> String {
     text.replace('\u{a0}', " ")
 }
@@ -171,6 +198,19 @@ fn another_day_is_named() {
     assert_eq!(spaced(&paris.moment(at("2027-03-29T21:59:00Z"), now)), "lundi 29 mars à 23 h 59");
     assert_eq!(spaced(&paris.moment(at("2027-03-30T07:04:00Z"), now)), "9 h 04");
     assert_eq!(spaced(&paris.day(at("2027-04-01T10:00:00Z"))), "jeudi 1er avril");
+}
+
+#[test]
+fn a_moment_within_a_sentence_opens_with_the_hour_or_with_the_day() {
+    let paris = Zone::named("Europe/Paris");
+    let now = at("2027-03-29T22:30:00Z");
+    let said = |text: &str| spaced(&paris.when(at(text), now));
+    assert_eq!(said("2027-03-30T07:04:00Z"), "à 9 h 04");
+    assert_eq!(said("2027-03-29T21:59:00Z"), "le lundi 29 mars à 23 h 59");
+    assert_eq!(said("2027-03-31T22:00:00Z"), "le jeudi 1er avril à 0 h 00");
+    // `{quand}` brings its own opening.
+    let filled = phrases().filter(|(_, text)| text.contains("{quand}"));
+    assert!(filled.inspect(|(key, text)| assert!(!text.contains("à {quand}"), "{key}")).count() >= 8);
 }
 
 #[test]

@@ -131,6 +131,12 @@ impl Zone {
         if self.same_day(at, now) { self.time(at) } else { format!("{} à {}", self.day(at), self.time(at)) }
     }
 
+    /// The same within a sentence: "à 10 h 47", or "le mardi 30 mars à 9 h 00".
+    pub fn when(&self, at: Timestamp, now: Timestamp) -> String {
+        let opening = if self.same_day(at, now) { "à" } else { "le" };
+        format!("{opening} {}", self.moment(at, now))
+    }
+
     /// "lundi 29 mars à 9 h 00 (heure de Paris)".
     pub fn full(&self, at: Timestamp) -> String {
         format!("{} à {}", self.day(at), self.time_with_zone(at))

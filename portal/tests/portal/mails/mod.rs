@@ -1,7 +1,7 @@
 //! Mails: who is told what, once; what it says; how it travels.
 
 mod news;
-mod office;
+pub mod office;
 mod proxies;
 mod sending;
 mod zones;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amphi_engine::clock::ManualClock;
+use amphi_engine::core::opening::{Opening, OpeningRange};
 use amphi_engine::core::{CallRank, Command, LatePolicy, PostNumber, ProxyPolicy, Round};
 use amphi_engine::journal::PostgresJournal;
 use amphi_engine::registry::Registry;
@@ -192,6 +193,26 @@ async fn a2_a_time_that_moved_is_told_once_and_the_calendar_follows() {
 }
 
 #[tokio::test]
+async fn a2_a_time_that_was_on_another_day_is_told_with_its_day() {
+    let mut setup = setup(2, &[2, 2]);
+    let range = |from, to| OpeningRange { opens_at: at(from), closes_at: at(to) };
+    setup.opening = Opening::new(vec![range("09:00", "12:00"), range("33:00", "36:00")]).unwrap();
+    with_office(setup, |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.does(ADMINISTRATOR, Command::Open).await;
+        office.tells().await;
+        office.does(ADMINISTRATOR, suspend()).await;
+        office.until("12:30").await;
+        office.tells().await;
+        let outbox = office.outbox().await;
+        let text = &outbox.iter().rfind(|row| row.rank == 2).unwrap().text;
+        let said = "Votre passage, attendu le lundi 3 mai à 11 h 03, n’aura pas lieu avant le mardi 4 mai ";
+        assert!(text.starts_with(said), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a2_whoever_passes_earlier_than_they_were_told_is_told_at_once() {
     with_office(setup(20, &[20, 20]), |office| async move {
         office.does(ADMINISTRATOR, Command::Publish).await;
@@ -332,6 +353,53 @@ async fn r3_7_those_whose_choice_is_undone_are_told_and_then_their_new_time() {
             let last = again.iter().rfind(|row| row.rank == rank).unwrap();
             assert_eq!(last.kind, "moved", "rank {rank}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_7_whoever_had_been_called_is_told_that_their_turn_comes_again_however_near_the_hours_are() {
+    let rewind = || Command::Rewind { to: CallRank(2), reason: "Liste fausse".to_owned() };
+    with_office(setup(5, &[5, 5]), |office| async move {
+        office.does(ADMINISTRATOR, Command::Publish).await;
+        office.tells().await;
+        office.does(ADMINISTRATOR, Command::Open).await;
+        office.until("09:00").await;
+        office.does(intern(1), choose(1, 1)).await;
+        // Ranks 2 and 3 let their turns go by.
+        for when in ["09:03", "09:06:03", "09:09:06", "09:10"] {
+            office.until(when).await;
+        }
+        assert_eq!(office.in_turn().await, Some(4));
+        office.tells().await;
+        let before = office.outbox().await.len();
+        office.does(ADMINISTRATOR, rewind()).await;
+        assert_eq!(office.tells().await, 3);
+        assert_eq!(office.tells().await, 0);
+        assert_eq!(office.told().await[before..], each("moved", 2..=4), "rank 5 had not been called");
+        let second = &office.outbox().await[before];
+        assert!(
+            second.text.starts_with(
+                "Votre tour revient : il n’aura pas lieu avant le lundi 3 mai 2027 à 11 h 10 (heure de Paris).\n"
+            ),
+            "{}",
+            second.text
+        );
+        assert!(second.text.contains("tour antérieur. Motif : Liste fausse\n"), "{}", second.text);
+        let entry = entry(second.calendar.as_ref().unwrap());
+        assert_eq!((entry.0, entry.1.as_str(), entry.2.as_str()), (1, "REQUEST", "20270503T091000Z"));
+
+        // Once it goes on, nobody is told the same again; gone back and resumed at once, the hour is that of the turn.
+        office.until("09:11").await;
+        office.does(ADMINISTRATOR, Command::Resume).await;
+        assert_eq!(office.tells().await, 0);
+        office.until("09:12").await;
+        office.does(ADMINISTRATOR, rewind()).await;
+        office.does(ADMINISTRATOR, Command::Resume).await;
+        assert_eq!(office.tells().await, 1);
+        let last = office.outbox().await.pop().unwrap();
+        let said = "Votre tour revient : il est attendu le lundi 3 mai 2027 à 11 h 12 (heure de Paris).\n";
+        assert!(last.rank == 2 && last.text.starts_with(said), "{}", last.text);
     })
     .await;
 }

@@ -1,11 +1,12 @@
 //! What holders of a proxy are told (3.4).
 
-use amphi_engine::core::{CallRank, Command, Millis};
+use amphi_engine::core::{CallRank, Command, Millis, ProxyId};
 use amphi_portal::mail::proxies::ProxyMail;
 use amphi_portal::mail::{Recipient, Setting, outbox};
+use uuid::Uuid;
 
 use super::office::{each, with_office, yesterday};
-use crate::scene::{ADMINISTRATOR, at, setup};
+use crate::scene::{ADMINISTRATOR, amphi, at, setup};
 
 #[tokio::test]
 async fn r3_4_the_holder_is_told_for_whom_when_how_and_how_to_refuse() {
@@ -14,9 +15,20 @@ async fn r3_4_the_holder_is_told_for_whom_when_how_and_how_to_refuse() {
         let snapshot = office.room().await.read(|ledger| ledger.amphi().snapshot().unwrap());
         let setting = Setting::new(&snapshot, &office.announcer.site, yesterday());
         let holder = Recipient { name: "Ana Durand".to_owned(), address: "ana@exemple.fr".to_owned() };
+        let proxy = ProxyId(Uuid::new_v4());
+        sqlx::query(
+            "INSERT INTO proxies (id, amphi_id, call_rank, holder_name, holder_email, holder_phone, instructions)
+             VALUES ($1, $2, 2, 'Ana Durand', 'ana@exemple.fr', '0612345678', '')",
+        )
+        .bind(proxy.0)
+        .bind(amphi(1).0)
+        .execute(&office.pool)
+        .await
+        .unwrap();
         let mail = ProxyMail {
             setting: &setting,
             rank: CallRank(2),
+            proxy,
             principal: "Zoé L’Héritier",
             holder: &holder,
             occasion: "7",

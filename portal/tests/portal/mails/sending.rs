@@ -6,7 +6,9 @@ use amphi_engine::clock::Clock as _;
 use amphi_engine::core::{CallRank, Command, Millis, Timestamp};
 use amphi_engine::protocol::Role;
 use amphi_portal::mail::outbox;
-use amphi_portal::mail::sender::{MailServer, MailServerError, REFUSALS_MAX, Round, Sender, mailbox};
+use amphi_portal::mail::retry::{Retried, retry};
+use amphi_portal::mail::sender::{REFUSALS_MAX, Round, Sender, mailbox};
+use amphi_portal::mail::server::{MailServer, MailServerError};
 use amphi_portal::mail::sink::MailSink;
 use amphi_portal::mail::sink_pages;
 use axum::body::Body;
@@ -89,6 +91,43 @@ async fn grudging(reply: Option<&'static str>) -> (mpsc::UnboundedReceiver<()>, 
         }
     });
     (asking, url)
+}
+
+/// A server that takes mails, but for the lines to which `refuses` has an answer; the greeting and the dot that ends
+/// a mail are such lines, too.
+async fn choosy(refuses: fn(&str) -> Option<&'static str>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let (mut reply, mut line) = (refuses("greeting").unwrap_or("220 choosy"), String::new());
+                while stream.write_all(format!("{reply}\r\n").as_bytes()).await.is_ok() {
+                    let in_mail = reply.starts_with("354");
+                    loop {
+                        line.clear();
+                        if !stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                            return;
+                        }
+                        if !in_mail || line.trim_end() == "." {
+                            break;
+                        }
+                    }
+                    let taken = if line.trim_end() == "DATA" { "354 go on" } else { "250 ok" };
+                    reply = refuses(line.trim_end()).unwrap_or(taken);
+                }
+            });
+        }
+    });
+    url
+}
+
+/// How many mails wait, are sent, and are given up.
+async fn standing(office: &Office) -> (i64, i64, i64) {
+    let standing = outbox::standing(&office.pool, amphi(1)).await.unwrap();
+    (standing.waiting, standing.sent, standing.given_up)
 }
 
 #[tokio::test]
@@ -203,6 +242,99 @@ async fn a_server_that_cannot_be_asked_costs_no_mail_an_attempt() {
         let (sink, url) = sink().await;
         assert_eq!(sender(&office, &url).send_due().await.unwrap(), Round { sent: 2, ..Round::default() });
         assert_eq!(sink.received(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_us_costs_no_mail_an_attempt_however_often_it_does() {
+    fn greeting(line: &str) -> Option<&'static str> {
+        (line == "greeting").then_some("554 you again")
+    }
+    fn sender_refused(line: &str) -> Option<&'static str> {
+        line.starts_with("MAIL FROM").then_some("553 sender not allowed")
+    }
+    fn sender_refused_late(line: &str) -> Option<&'static str> {
+        line.starts_with("RCPT").then_some("553 5.7.1 <amphi@amphi.test>: Sender address rejected: not owned")
+    }
+    fn relaying_refused(line: &str) -> Option<&'static str> {
+        line.starts_with("RCPT").then_some("550 relay not permitted")
+    }
+    fn too_many_today(line: &str) -> Option<&'static str> {
+        (line == ".").then_some("550 5.4.5 Daily user sending quota exceeded")
+    }
+    // One mail, and more than one round of them.
+    for interns in [1, 6] {
+        convoked(interns, |office| async move {
+            for refuses in [greeting, sender_refused, sender_refused_late, relaying_refused, too_many_today] {
+                let sender = sender(&office, &choosy(refuses).await);
+                for _ in 0..=REFUSALS_MAX {
+                    let round = sender.send_due().await.unwrap();
+                    let put_back = usize::from(interns).min(4);
+                    assert_eq!(round, Round { put_back, ..Round::default() });
+                }
+            }
+            assert_eq!(standing(&office).await, (i64::from(interns), 0, 0));
+            let (sink, url) = sink().await;
+            let sender = sender(&office, &url);
+            while sender.send_due().await.unwrap() != Round::default() {}
+            assert_eq!(sink.received(), u64::from(interns));
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_every_recipient_is_doubted_and_one_that_takes_others_is_believed() {
+    fn everybody(line: &str) -> Option<&'static str> {
+        line.starts_with("RCPT").then_some("550 Administrative prohibition")
+    }
+    fn the_second(line: &str) -> Option<&'static str> {
+        line.starts_with("RCPT TO:<interne2@").then_some("550 Administrative prohibition")
+    }
+    fn the_third_for_a_policy(line: &str) -> Option<&'static str> {
+        line.starts_with("RCPT TO:<interne3@").then_some("554 5.7.1 blocked")
+    }
+    convoked(4, |office| async move {
+        let round = sender(&office, &choosy(everybody).await).send_due().await.unwrap();
+        assert_eq!(round, Round { doubted: 4, ..Round::default() });
+        assert_eq!(standing(&office).await, (4, 0, 0), "nobody is given up for it");
+        office.wall.set(later(&office, 15_000));
+        // Others are taken: then it is the mail, and what may be mended is tried again.
+        let round = sender(&office, &choosy(the_third_for_a_policy).await).send_due().await.unwrap();
+        assert_eq!(round, Round { sent: 3, refused: 1, ..Round::default() });
+    })
+    .await;
+    convoked(4, |office| async move {
+        let round = sender(&office, &choosy(the_second).await).send_due().await.unwrap();
+        assert_eq!(round, Round { sent: 3, given_up: 1, ..Round::default() });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn given_up_mails_are_sent_again_when_somebody_says_so() {
+    convoked(3, |office| async move {
+        let given_up = "UPDATE outbox SET next_attempt_at = NULL, attempts = 12, last_error = '550 no'";
+        sqlx::raw_sql(given_up).execute(&office.pool).await.unwrap();
+        assert_eq!(standing(&office).await, (0, 0, 3));
+        // What has no text any more, and a code that nobody could type now, stay where they are.
+        let past = "UPDATE outbox SET body_text = '' WHERE call_rank = 2;
+                    UPDATE outbox SET kind = 'proxy_code' WHERE call_rank = 3";
+        sqlx::raw_sql(past).execute(&office.pool).await.unwrap();
+        let elsewhere = retry(&office.pool, Some(amphi(2)), office.wall.now()).await.unwrap();
+        assert_eq!(elsewhere, Retried { waiting: 0, left: 0 });
+        let retried = retry(&office.pool, None, office.wall.now()).await.unwrap();
+        assert_eq!(retried, Retried { waiting: 1, left: 2 });
+        // All attempts are before it again.
+        let (_asked, url) = grudging(Some("451 later")).await;
+        assert_eq!(sender(&office, &url).send_due().await.unwrap(), Round { refused: 1, ..Round::default() });
+        office.wall.set(later(&office, 15_000));
+        let (sink, url) = sink().await;
+        assert_eq!(sender(&office, &url).send_due().await.unwrap(), Round { sent: 1, ..Round::default() });
+        assert_eq!(sink.mails()[0].recipients, ["interne1@exemple.fr"]);
+        let nothing_left = retry(&office.pool, Some(amphi(1)), office.wall.now()).await.unwrap();
+        assert_eq!(nothing_left, Retried { waiting: 0, left: 2 });
     })
     .await;
 }
