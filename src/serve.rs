@@ -28,9 +28,15 @@ pub struct ServeArguments {
     /// Adresse et port d’écoute (port 0 : un port libre)
     #[arg(long, env = "AMPHI_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADRESSE")]
     listen: SocketAddr,
-    /// Adresse du site telle que les navigateurs la montrent, par exemple https://amphi.exemple.fr ; par défaut celle
-    /// d’écoute, si c’en est une
-    #[arg(long, env = "AMPHI_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
+    // Not as documentation: it would want to be a link.
+    #[arg(
+        long,
+        env = "AMPHI_PUBLIC_URL",
+        value_name = "URL",
+        value_parser = parse_public_url,
+        help = "Adresse du site telle que les navigateurs la montrent, par exemple https://amphi.exemple.fr ; par défaut \
+                celle d’écoute, si c’en est une"
+    )]
     public_url: Option<String>,
     /// Répétition : l’horloge va N fois plus vite que le temps réel
     #[arg(long, default_value_t = 1.0, value_name = "N")]

@@ -35,7 +35,7 @@ async fn label(portal: &Portal, door: Door) -> Result<Option<String>, Failure> {
     let ask = |room: Arc<Room>| room.read(|ledger| ledger.amphi().setup().map(|setup| setup.title.clone()));
     let title = room.clone().and_then(ask).unwrap_or_else(|| "Amphi".to_owned());
     Ok(Some(match door.role {
-        Role::Intern { rank } => format!("{title} : votre rang, {rank}"),
+        Role::Intern { rank } => format!("{title}\u{a0}: votre rang, {rank}"),
         Role::Holder { rank, proxy } => {
             let ended = room.is_some_and(|room| {
                 room.read(|ledger| ledger.amphi().proxy_given(rank).is_none_or(|given| given.id != proxy))
@@ -44,10 +44,10 @@ async fn label(portal: &Portal, door: Door) -> Result<Option<String>, Failure> {
                 return Ok(None);
             }
             let principal = people::name(&portal.pool, door.amphi, rank).await?;
-            format!("{title} : procuration de {principal}, rang {rank}")
+            format!("{title}\u{a0}: procuration de {principal}, rang {rank}")
         }
-        Role::Administrator => format!("{title} : régie"),
-        Role::Spectator => format!("{title} : écran public"),
+        Role::Administrator => format!("{title}\u{a0}: régie"),
+        Role::Spectator => format!("{title}\u{a0}: écran public"),
     }))
 }
 
