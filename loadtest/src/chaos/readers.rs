@@ -31,8 +31,10 @@ const CAUGHT_UP: &str = "S1 who reads again in time stays, and has the server's 
 /// S1: what they cost meanwhile.
 const KEPT: &str = "S1 the server keeps no more for who does not read than one state and what concerns them";
 /// See [`KEPT`]: a state of 800 interns is some 100 KiB, made once for all; 256 KiB is the bound of what concerns one
-/// viewer (`PROTOCOL.md`). What they have asked for would be megabytes.
-const KEPT_KIB_MAX: f64 = 384.0;
+/// viewer (`PROTOCOL.md`). What each has asked for and not read is ten times as much…
+const KEPT_KIB_EACH: u64 = 384;
+/// …and this is what a server's memory moves by itself in a block of choices.
+const KEPT_KIB_ASIDE: u64 = 16 * 1024;
 /// See [`CLOSED`]: 5 s blocked; one more for filling the socket and for the closing itself.
 const CLOSED_WITHIN_MS: f64 = 6_000.0;
 /// Snapshots asked for and not read; a connection may send 30 messages in 10 s, hello included.
@@ -134,11 +136,12 @@ impl Stage<'_> {
         let stuck_count = stuck.len();
         drop(stuck);
         let [closed, caught_up, kept] = &mut self.checks;
-        let kib_each = memory_with.saturating_sub(memory_before) as f64 / slow as f64;
-        kept.examine(kib_each <= KEPT_KIB_MAX, || {
-            format!("the server holds {kib_each:.0} KiB more for each of {slow} slow viewers")
+        let more = memory_with.saturating_sub(memory_before);
+        kept.examine(more <= KEPT_KIB_ASIDE + KEPT_KIB_EACH * slow as u64, || {
+            format!("the server holds {more} KiB more with {slow} slow viewers")
         });
-        kept.figure("kib_each", kib_each.round());
+        kept.count("kib_more", more);
+        kept.count("slow_viewers", slow as u64);
         closed.examine(closed_after.is_some_and(|ms| ms <= CLOSED_WITHIN_MS), || {
             format!("{stuck_count} viewers who do not read were closed after {closed_after:?} ms")
         });
