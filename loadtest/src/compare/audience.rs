@@ -12,13 +12,15 @@ use anyhow::{Context, Result, bail, ensure};
 use super::ledger::Ledger;
 use super::peers::{Dialect, Heard};
 use crate::clock;
-use crate::reactor::{CONNECTIONS_PER_SOURCE, ConnectionId, Event, Reactor, Settings};
+use crate::reactor::{CONNECTIONS_PER_SOURCE, ConnectionId, End, Event, Reactor, Settings};
 use crate::wire::Frame;
 
 /// Connecting everybody may take this long.
 const CONNECT_WITHIN: Duration = Duration::from_secs(120);
 /// Nothing is published before everybody has been at rest for so long: not all servers confirm that one listens.
 const REST: Duration = Duration::from_millis(500);
+/// The status of a server that lets somebody in later: ours, when more than 2,500 come within a tenth of a second.
+const BUSY: u16 = 503;
 /// The longest stretch between two looks at whether something is over.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -36,7 +38,11 @@ struct Hearing {
 pub struct Audience<'a> {
     reactor: Reactor<usize>,
     dialect: &'a dyn Dialect,
-    connections: Vec<ConnectionId>,
+    connections: RefCell<Vec<ConnectionId>>,
+    /// The third number of their addresses.
+    network: u8,
+    /// Who was told to come back, and when.
+    coming_back: RefCell<Vec<(Instant, usize)>>,
     hearing: RefCell<Hearing>,
 }
 
@@ -55,18 +61,16 @@ impl<'a> Audience<'a> {
             fault: None,
         };
         let reactor = Reactor::new(Settings { spin, ..Settings::default() })?;
-        let mut audience = Self {
+        let audience = Self {
             reactor,
             dialect,
-            connections: Vec::with_capacity(viewers),
+            connections: RefCell::default(),
+            network,
+            coming_back: RefCell::default(),
             hearing: RefCell::new(hearing),
         };
-        for viewer in 0..viewers {
-            let mut target = dialect.target(viewer);
-            let host = u8::try_from(1 + viewer / CONNECTIONS_PER_SOURCE).unwrap_or(254);
-            target.source = Some(Ipv4Addr::new(127, 0, network, host));
-            audience.connections.push(audience.reactor.open(target, viewer));
-        }
+        let opened = (0..viewers).map(|viewer| audience.open(viewer)).collect();
+        audience.connections.replace(opened);
         let everybody = |audience: &Self| audience.hearing.borrow().listening == viewers;
         audience.turn_until(clock::now() + CONNECT_WITHIN, everybody).with_context(|| {
             format!("{} of {viewers} viewers listen", audience.hearing.borrow().listening)
@@ -75,9 +79,31 @@ impl<'a> Audience<'a> {
         Ok(audience)
     }
 
+    fn open(&self, viewer: usize) -> ConnectionId {
+        let mut target = self.dialect.target(viewer);
+        let host = u8::try_from(1 + viewer / CONNECTIONS_PER_SOURCE).unwrap_or(254);
+        target.source = Some(Ipv4Addr::new(127, 0, self.network, host));
+        self.reactor.open(target, viewer)
+    }
+
+    /// Those whom a server has told to come back later, when it is time.
+    fn let_them_come_back(&self) {
+        let now = clock::now();
+        let due: Vec<usize> = self
+            .coming_back
+            .borrow_mut()
+            .extract_if(.., |(at, _)| *at <= now)
+            .map(|(_, viewer)| viewer)
+            .collect();
+        for viewer in due {
+            let connection = self.open(viewer);
+            self.connections.borrow_mut()[viewer] = connection;
+        }
+    }
+
     /// How many there are.
     pub fn viewers(&self) -> usize {
-        self.connections.len()
+        self.connections.borrow().len()
     }
 
     /// Follows the connections for so long.
@@ -121,6 +147,7 @@ impl<'a> Audience<'a> {
     }
 
     fn turn(&self, until: Instant) -> Result<()> {
+        self.let_them_come_back();
         self.reactor.turn(until, |id, viewer, event, now| {
             if let Err(problem) = self.on_event(id, *viewer, &event, now) {
                 let mut hearing = self.hearing.borrow_mut();
@@ -149,6 +176,11 @@ impl<'a> Audience<'a> {
             }
             Event::Frame(Frame::Close(code)) => bail!("closed by the server with {code:?}"),
             Event::Frame(Frame::Ping(_) | Frame::Pong) => Ok(()),
+            Event::Ended(End::Refused(refusal)) if refusal.status == BUSY => {
+                let after = Duration::from_secs(refusal.retry_after_seconds.unwrap_or(1));
+                self.coming_back.borrow_mut().push((now + after, viewer));
+                Ok(())
+            }
             Event::Ended(end) => bail!("{end}"),
         }
     }
@@ -173,7 +205,7 @@ impl<'a> Audience<'a> {
     /// # Errors
     /// When it is not connected.
     pub fn say(&self, viewer: usize, frame: &[u8]) -> Result<()> {
-        self.reactor.send(self.connections[viewer], frame)
+        self.reactor.send(self.connections.borrow()[viewer], frame)
     }
 
     /// What was published, and who has heard it.
