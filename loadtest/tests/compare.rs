@@ -11,9 +11,10 @@ use amphi_loadtest::compare::audience::Audience;
 use amphi_loadtest::compare::peers::{Dialect, Heard, Processes, Publication, Tell};
 use amphi_loadtest::compare::workload::{Play, Visit, Workload};
 use amphi_loadtest::compare::{self, CompareArgs};
-use amphi_loadtest::reactor::Target;
+use amphi_loadtest::reactor::{Request, Target};
 use anyhow::Result;
 use clap::Parser;
+use tokio_tungstenite::tungstenite;
 
 #[derive(Parser)]
 struct Cli {
@@ -163,4 +164,42 @@ fn one_message_lost_repeated_or_changed_at_one_viewer_fails_the_visit() {
         let problem = format!("{:#}", visit(bug).unwrap_err());
         assert!(problem.contains(complaint), "{bug:?}: {problem}");
     }
+}
+
+/// A server that lets somebody in with the second attempt.
+struct Busy(SocketAddr);
+
+impl Dialect for Busy {
+    fn target(&self, _viewer: usize) -> Target {
+        let request = Request { host: self.0.to_string(), path: "/".to_owned(), headers: String::new() };
+        Target { request: Some(request), ..Faulty(self.0).target(0) }
+    }
+
+    fn hear(&self, _kept: &mut Vec<u8>, frame: &[u8], tell: Tell<'_>) -> Result<()> {
+        tell(Heard::Message(frame))
+    }
+
+    fn publication(&self, number: usize, payload: &str) -> Publication {
+        Faulty(self.0).publication(number, payload)
+    }
+}
+
+#[test]
+fn whoever_is_told_to_come_back_comes_back() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            first.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
+        first.write_all(busy.as_bytes()).unwrap();
+        tungstenite::accept(listener.accept().unwrap().0).unwrap()
+    });
+    assert_eq!(Audience::connect(&Busy(address), 1, 9, false).unwrap().viewers(), 1);
+    server.join().unwrap();
 }
