@@ -62,7 +62,8 @@ pub const PLACES_RESERVED_ONE_IN: usize = 20;
 pub const NEAR_TURNS: u16 = 10;
 /// When whoever was not let in may come back, at least; and at most three times that.
 pub const COME_BACK_AFTER: Duration = Duration::from_secs(1);
-/// Commands waiting for one amphi; beyond, the client is told `busy`. More than a whole list at once.
+/// Commands waiting for one amphi; beyond, the client is told `busy`. Twice the largest real
+/// list (490) at once.
 pub const MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// What a `busy` client is told to wait, at least.
 pub const BUSY_RETRY_AFTER: Duration = Duration::from_millis(500);

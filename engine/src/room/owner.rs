@@ -335,18 +335,28 @@ impl Owner {
 
     /// Whoever was placed by what was written is no longer concerned elsewhere; whoever no longer is, is again.
     fn tell_of(&self, prepared: &Prepared) {
-        let Some((_, interns)) = self.listed() else { return };
         let placed: Vec<InternId> = prepared.append.assignments.iter().map(|taken| taken.intern).collect();
-        let given_back = prepared.gives_back().iter().map(|rank| interns[rank.index()]);
+        let given_back = prepared.gives_back();
+        // Seldom: the list is copied for nobody else.
+        let listed = if given_back.is_empty() { None } else { self.listed() };
+        let interns = listed.map_or_else(Vec::new, |(_, interns)| interns);
+        let given_back = given_back.iter().filter_map(|rank| interns.get(rank.index()).copied());
         let freed: Vec<InternId> = given_back.filter(|intern| !placed.contains(intern)).collect();
         self.tell_other_amphis(&placed, &freed);
     }
 
     fn tell_other_amphis(&self, placed: &[InternId], freed: &[InternId]) {
-        let Some((period, _)) = self.listed() else { return };
+        // Most of what is written places nobody.
+        if placed.is_empty() && freed.is_empty() {
+            return;
+        }
+        let Some(period) = self.room.read(|ledger| ledger.amphi().setup().map(|setup| setup.period)) else {
+            return;
+        };
         let persons = &self.room.surroundings.persons;
         let tell = |intern: InternId, command: fn(CallRank) -> Command| {
             for (room, rank) in persons.others(period, intern, self.room.id) {
+                // Its mailbox is full: then it asks for itself.
                 if room.submit(Actor::Engine, command(rank), None, |_| {}).is_err() {
                     room.placements_unheard.store(true, Ordering::Release);
                 }

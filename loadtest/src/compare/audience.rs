@@ -88,6 +88,9 @@ impl<'a> Audience<'a> {
 
     /// Those whom a server has told to come back later, when it is time.
     fn let_them_come_back(&self) {
+        if self.coming_back.borrow().is_empty() {
+            return;
+        }
         let now = clock::now();
         let due: Vec<usize> = self
             .coming_back
